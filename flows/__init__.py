@@ -1,0 +1,1 @@
+"""Flows read like a table of contents; they import tasks only."""

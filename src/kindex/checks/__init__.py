@@ -1,0 +1,1 @@
+"""The Great Expectations suites, one for each kind of table, and the row quarantine."""

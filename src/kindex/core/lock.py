@@ -1,0 +1,42 @@
+"""Which snapshot of a source we mean: `locks/<catalogue>.json`, in git. `ingest` reads exactly that and checks it."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kindex.core.errors import ConfigError, DamagedError
+from kindex.core.files import canonical_json, pretty_json, read_json, write_atomic
+
+
+@dataclass(frozen=True)
+class Lock:
+    """`snapshot` is the source's own description of the bytes it will read: versions, paths, sha256, sizes."""
+
+    source: str
+    snapshot: dict[str, Any]
+    expected_rows: dict[str, int] | None = None  # by table, of the last data that passed validation when this was locked
+
+    @property
+    def digest(self) -> str:
+        """Hex sha256 over the source's name and the snapshot."""
+        return hashlib.sha256(canonical_json([self.source, self.snapshot])).hexdigest()
+
+
+def read_lock(path: Path) -> Lock:
+    """Raises `ConfigError` when there is no lock yet and `DamagedError` when it is not one."""
+    if not path.exists():
+        raise ConfigError(f"{path} is missing: run `kindex lock {path.stem}` to lock the source as it is now")
+    raw = read_json(path)
+    try:
+        lock = Lock(raw["source"], raw["snapshot"], raw["expected_rows"])
+        written = raw["digest"]
+    except (KeyError, TypeError) as error:
+        raise DamagedError(f"{path} is not a lock: {error} is missing") from None
+    if written != lock.digest:
+        raise DamagedError(f"{path} was edited: its digest is not that of its snapshot. Run `kindex lock {path.stem}`")
+    return lock
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    write_atomic(path, pretty_json({**asdict(lock), "digest": lock.digest}))

@@ -1,0 +1,214 @@
+"""params.yaml as typed, frozen objects. A key that nobody reads is an error in the first second.
+
+The blocks of `models` are the families' own: `catalogue` and `family` are read here, the rest by the family's `Config`.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from kindex.core.errors import ConfigError, choices
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckParams:
+    """Limits of validation for one catalogue."""
+
+    max_quarantine_share: float = 0.05  # of all rows of one table; above it the night stops
+    max_volume_change: float = 0.5  # of a table's rows, up or down, against the last data that passed
+    max_text_characters: int = 1000  # of an id, label or description
+    image_shape: tuple[int, ...] = ()  # height, width (and channels); () takes any one shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitParams:
+    """How a catalogue is divided into train and held-out."""
+
+    heldout_share: float = 0.1
+    salt: str = "kindex"  # another salt is another division
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.heldout_share < 1:
+            raise ValueError(f"heldout_share is {self.heldout_share}, allowed: 0 to below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogueParams:
+    """One block of `catalogues`. `source` holds `kind` (a file of `kindex/sources`) and that source's own settings."""
+
+    source: dict[str, Any]
+    checks: CheckParams = field(default_factory=CheckParams)
+    split: SplitParams = field(default_factory=SplitParams)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexParams:
+    """How the spaces of one model are indexed. `kind: auto` takes exact search up to `exact_below` vectors."""
+
+    kind: str = "auto"  # auto, exact, or a faiss factory string
+    exact_below: int = 20_000
+    index_recall_at_10: float = 0.95  # the smallest setting that reaches it is kept
+    sample: int = 500  # queries that measure it
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateParams:
+    """What evaluation measures, for all models."""
+
+    bootstrap: int = 200  # resamples of the queries behind each interval
+    sample_queries: int = 2000  # held-out left items that are ranked
+    map_items: int = 4000  # points of the 2-D map
+    examples: int = 5
+    seed: int = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """One line of a gate; see `kindex.judge.gate`. Exactly one of the four rules is given."""
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+    beats: str | None = None  # another metric of the same report, e.g. a baseline's
+    by: float = 0.0  # the margin of `beats`
+    live_tolerance: float | None = None  # may fall this far below the live release
+
+    def __post_init__(self) -> None:
+        given = [rule for rule in ("at_least", "at_most", "beats", "live_tolerance") if getattr(self, rule) is not None]
+        if len(given) != 1:
+            raise ValueError(f"{self.metric}: give one of at_least, at_most, beats, live_tolerance; got {given or 'none'}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelParams:
+    """One block of `models`: a family trained on a catalogue. `config` is what remains of the block."""
+
+    catalogue: str
+    family: str
+    config: dict[str, Any]
+
+    @property
+    def threads(self) -> int:
+        """Threads that training may use; a parameter, recorded with the model, for the bytes depend on it."""
+        return int(self.config.get("threads", 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """The whole of params.yaml."""
+
+    catalogues: dict[str, CatalogueParams]
+    models: dict[str, ModelParams]
+    indexes: dict[str, IndexParams]
+    gates: dict[str, tuple[Threshold, ...]]
+    evaluate: EvaluateParams
+
+    def catalogue(self, key: str) -> CatalogueParams:
+        """The catalogue's block. Raises `ConfigError` with close spellings."""
+        return _lookup(self.catalogues, key, "catalogue", "catalogues")
+
+    def model(self, key: str) -> ModelParams:
+        """The model's block. Raises `ConfigError` with close spellings."""
+        return _lookup(self.models, key, "model", "models")
+
+
+def _lookup(blocks: Mapping[str, T], key: str, word: str, section: str) -> T:
+    if key not in blocks:
+        raise ConfigError(f"no {word} named {key!r}: {choices(key, blocks)}. Edit {section} in params.yaml")
+    return blocks[key]
+
+
+def build(cls: type[T], block: Any, where: str) -> T:
+    """`block` (parsed YAML) as the dataclass `cls`.
+
+    Raises `ConfigError` that names `where`, the value, what is allowed and the file.
+    """
+    if not isinstance(block, Mapping):
+        raise ConfigError(f"{where} is {block!r}, allowed: a mapping of settings. Edit params.yaml")
+    allowed = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for key in block:
+        if key not in allowed:
+            raise ConfigError(f"{where}.{key} is not a setting: {choices(str(key), allowed)}. Edit params.yaml")
+    try:
+        return TypeAdapter(cls).validate_python(dict(block))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join([where, *(str(part) for part in first["loc"])])
+        value = f" is {first['input']!r}" if first["type"] != "missing" and first["loc"] else ""
+        raise ConfigError(f"{place}{value}: {first['msg']}. Edit params.yaml") from None
+
+
+def load(path: Path) -> Params:
+    """Read and check params.yaml. Raises `ConfigError`."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is missing") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from None
+    return parse(raw)
+
+
+def parse(raw: Any) -> Params:
+    """The parsed YAML as `Params`. Raises `ConfigError`."""
+    sections = [f.name for f in dataclasses.fields(Params)]
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"params.yaml holds {type(raw).__name__}, allowed: the sections {', '.join(sections)}")
+    for name in raw:
+        if name not in sections:
+            raise ConfigError(f"{name} is not a section: {choices(str(name), sections)}. Edit params.yaml")
+    catalogues = {
+        key: build(CatalogueParams, block, f"catalogues.{key}") for key, block in _section(raw, "catalogues").items()
+    }
+    models = {key: _model(key, block, catalogues) for key, block in _section(raw, "models").items()}
+    for section in ("indexes", "gates"):
+        for key in _section(raw, section):
+            if key not in models:
+                raise ConfigError(f"{section}.{key} names no model: {choices(key, models)}. Edit params.yaml")
+        for key in models:
+            if key not in _section(raw, section):
+                raise ConfigError(f"{section}.{key} is missing: every model has a block there. Edit params.yaml")
+    return Params(
+        catalogues=catalogues,
+        models=models,
+        indexes={key: build(IndexParams, block, f"indexes.{key}") for key, block in _section(raw, "indexes").items()},
+        gates={key: _gate(key, lines) for key, lines in _section(raw, "gates").items()},
+        evaluate=build(EvaluateParams, raw.get("evaluate", {}), "evaluate"),
+    )
+
+
+def _section(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    blocks = raw.get(name) or {}
+    if not isinstance(blocks, Mapping):
+        raise ConfigError(f"{name} is {blocks!r}, allowed: a mapping of names to blocks. Edit params.yaml")
+    for key in blocks:
+        # a key is a folder's name, a DVC target's suffix and a part of an MLflow name
+        if not isinstance(key, str) or not key.replace("-", "").replace("_", "").isalnum() or not key.isascii():
+            raise ConfigError(f"{name}.{key} is not a name: use ASCII letters, digits, - and _. Edit params.yaml")
+    return blocks
+
+
+def _model(key: str, block: Any, catalogues: Mapping[str, CatalogueParams]) -> ModelParams:
+    if not isinstance(block, Mapping):
+        raise ConfigError(f"models.{key} is {block!r}, allowed: a mapping of settings. Edit params.yaml")
+    for name in ("catalogue", "family"):
+        if not isinstance(block.get(name), str):
+            raise ConfigError(f"models.{key}.{name} is missing. Edit params.yaml")
+    if block["catalogue"] not in catalogues:
+        near = choices(block["catalogue"], catalogues)
+        raise ConfigError(f"models.{key}.catalogue is {block['catalogue']!r}: {near}. Edit params.yaml")
+    config = {name: value for name, value in block.items() if name not in ("catalogue", "family")}
+    return ModelParams(catalogue=block["catalogue"], family=block["family"], config=config)
+
+
+def _gate(key: str, lines: Any) -> tuple[Threshold, ...]:
+    if not isinstance(lines, list):
+        raise ConfigError(f"gates.{key} is {lines!r}, allowed: a list of thresholds. Edit params.yaml")
+    return tuple(build(Threshold, line, f"gates.{key}.{number}") for number, line in enumerate(lines))

@@ -1,0 +1,47 @@
+"""Rows refused by a source or by validation, with the reason; kept so that they can be mended and re-admitted."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+QUARANTINE = pa.schema(
+    [
+        ("table", pa.string()),  # which kind of table the row was meant for
+        ("row", pa.int64()),  # its position there; -1 when it never became a row
+        ("rule", pa.string()),
+        ("value", pa.string()),  # what broke the rule, as text
+        ("origin", pa.string()),  # file, module or snapshot it came from
+        ("record", pa.string()),  # the whole row as JSON
+    ]
+)
+
+
+def entry(table: str, row: int, rule: str, value: Any, origin: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """One quarantined row. Text that UTF-8 cannot carry and bytes are escaped, never dropped."""
+    shown = value if isinstance(value, str) else repr(value)
+    return {
+        "table": table,
+        "row": row,
+        "rule": rule,
+        "value": writable(shown),
+        "origin": writable(origin),
+        "record": json.dumps({key: _plain(part) for key, part in record.items()}, ensure_ascii=True, sort_keys=True),
+    }
+
+
+def table(entries: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """The entries as a table of the schema `QUARANTINE`."""
+    return pa.Table.from_pylist(list(entries), schema=QUARANTINE)
+
+
+def writable(text: str) -> str:
+    """`text` with lone surrogates escaped, so that it can be written as UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _plain(part: Any) -> Any:
+    if part is None or isinstance(part, bool | int | str):
+        return part
+    return part.hex() if isinstance(part, bytes) else repr(part)

@@ -1,0 +1,52 @@
+"""Families of models, one file each, loaded by name so that a stage depends on exactly the family that it trains.
+
+A family is a module with four names:
+
+    NEEDS    the kinds of table that it reads, e.g. ("links",)
+    Config   frozen keyword-only dataclass; always has `seed`, `threads`, `dimensions`
+    fit(train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Watch) -> Encoder
+    Encoder  embed(catalogue) -> dict[str, Space] by kind; save(folder); load(folder) (a classmethod)
+"""
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from kindex.core.catalogue import Catalogue
+from kindex.core.errors import ConfigError, choices
+from kindex.core.params import ModelParams, build
+from kindex.core.space import Space
+
+
+class Encoder(Protocol):
+    """A fitted family. *Transductive* ones know the items they saw; *inductive* ones can embed new ones."""
+
+    def embed(self, catalogue: Catalogue) -> dict[str, Space]:
+        """A space for each kind of item that this encoder can place, in the order of `catalogue.items`."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write `encoder.safetensors` and `encoder.json`; equal encoders give equal bytes."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self: ...
+
+
+def families() -> list[str]:
+    """Names of the families: the modules beside this file."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+
+
+def family(params: ModelParams, model: str) -> Any:
+    """The module of the model's family. Raises `ConfigError` with close spellings."""
+    if params.family not in families():
+        known = choices(params.family, families())
+        raise ConfigError(f"models.{model}.family is {params.family!r}: {known}. Edit params.yaml")
+    return importlib.import_module(f"kindex.encoders.{params.family}")
+
+
+def configure(params: ModelParams, model: str) -> Any:
+    """The model's settings as its family's `Config`. Raises `ConfigError` naming an unknown key or a wrong value."""
+    return build(family(params, model).Config, params.config, f"models.{model}")

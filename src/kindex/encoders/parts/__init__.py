@@ -1,0 +1,1 @@
+"""What families share: the loop, losses, sampling."""

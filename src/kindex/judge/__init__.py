@@ -1,0 +1,1 @@
+"""Is it good? Metrics, baselines, the gate, the report."""

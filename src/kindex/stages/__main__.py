@@ -1,0 +1,85 @@
+"""Run one stage: take its mutex, fix the threads, write to a temporary folder, rename, note the cost.
+
+This is what DVC calls. Nothing heavy is imported before the threads are fixed, for OpenMP and BLAS read them once.
+"""
+
+import ctypes
+import importlib
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+
+from kindex.core import mutex
+from kindex.core.errors import ConfigError, KindexError, OutsideError, choices
+from kindex.core.files import fault_point, pretty_json, replacing, write_atomic
+from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout, find
+from kindex.core.params import Params, load
+
+
+def main(arguments: list[str]) -> int:
+    """`STAGE KEY` → exit code (see `kindex.core.errors`)."""
+    try:
+        if len(arguments) != 2:
+            raise ConfigError(f"usage: python -m kindex.stages STAGE KEY, where STAGE is one of {', '.join(STAGES)}")
+        stage, key = arguments
+        if stage not in STAGES:
+            raise ConfigError(f"no stage named {stage!r}: {choices(stage, STAGES)}")
+        _die_with_parent()
+        layout = find(os.environ.get("DVC_ROOT"))
+        params = load(layout.params)
+        fix_threads(params.catalogue(key) and 1 if stage in CATALOGUE_STAGES else params.model(key).threads)
+        run_stage(layout, params, stage, key)
+        return 0
+    except KindexError as error:
+        print(f"{' '.join(arguments)}: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"{' '.join(arguments)}: {error}", file=sys.stderr)
+        if not error.errno:
+            traceback.print_exc()
+        return OutsideError.exit_code
+
+
+def run_stage(layout: Layout, params: Params, stage: str, key: str) -> None:
+    """Run `stage` for `key` in this process. Raises `BusyError` when another process runs the same one."""
+    module = importlib.import_module(f"kindex.stages.{stage}")
+    from kindex.stages import Job
+    from kindex.stages.terminal import TerminalWatch
+
+    with mutex.hold(layout.mutex(f"{stage}@{key}"), f"stage {stage}@{key}"):
+        began, cpu = time.perf_counter(), time.process_time()
+        fault_point(f"begin {stage}@{key}")
+        with replacing(layout.out(stage, key), layout.work(stage, key)) as out:
+            watch = TerminalWatch(f"{stage} {key}", out / "history.jsonl", layout.checkpoint(key))
+            costs = module.run(Job(layout, params, key, out, watch))
+        watch.forget()
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        costs["seconds"] = round(time.perf_counter() - began, 3)
+        costs["cpu_seconds"] = round(time.process_time() - cpu, 3)
+        costs["peak_memory_mb"] = round(own.ru_maxrss / 1024, 1)
+        write_atomic(layout.costs(stage, key), pretty_json(costs))
+
+
+def fix_threads(threads: int) -> None:
+    """Make the number of threads what the model says, whatever the environment or the machine say."""
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+
+
+def _die_with_parent() -> None:
+    """A killed `dvc` must not leave its stage writing on: ask the kernel to end this process with its parent."""
+    parent = os.getppid()
+    try:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; Linux only
+    except (OSError, AttributeError):
+        return
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

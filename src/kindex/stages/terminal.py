@@ -1,0 +1,75 @@
+"""The watch of a stage that runs under DVC: progress on stderr, history line by line, checkpoints on disk."""
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from tqdm import tqdm
+
+from kindex.core.files import canonical_json, fault_point, read_json, replacing, write_atomic
+from kindex.core.watch import check_finite
+
+T = TypeVar("T")
+
+
+class TerminalWatch:
+    """See `kindex.core.watch.Watch`. A checkpoint is used only for the same data and settings: see `bind`."""
+
+    def __init__(self, title: str, history: Path, checkpoint: Path) -> None:
+        self.title = title
+        self.history = history
+        self.checkpoint = checkpoint
+        self.identity = ""
+
+    def bind(self, identity: Any) -> None:
+        """Say what the checkpoints are of (digests of data, settings); another identity does not resume from them."""
+        self.identity = hashlib.sha256(canonical_json(identity)).hexdigest()
+
+    def progress(self, items: Iterable[T], what: str, total: int | None = None, unit: str = "it") -> Iterator[T]:
+        people = sys.stderr.isatty()
+        yield from tqdm(
+            items,
+            desc=f"{self.title}: {what}",
+            total=total,
+            unit=f" {unit}",
+            unit_scale=True,
+            mininterval=0.2 if people else 5.0,
+            leave=not people or total is None or total > 1,
+            dynamic_ncols=people,
+            ascii=not people,
+        )
+
+    def record(self, **numbers: float) -> None:
+        line = json.dumps(check_finite({key: round(float(value), 7) for key, value in numbers.items()}))
+        with self.history.open("a") as handle:
+            handle.write(line + "\n")
+
+    def save(self, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
+        from safetensors.numpy import save_file
+
+        lines = self.history.read_text() if self.history.exists() else ""
+        with replacing(self.checkpoint, self.checkpoint.with_name(f"{self.checkpoint.name}.work")) as work:
+            save_file(arrays, work / "arrays.safetensors")
+            write_atomic(work / "state.json", canonical_json({"identity": self.identity, "state": state, "history": lines}))
+        fault_point("after checkpoint")
+
+    def resume(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        if not (self.checkpoint / "state.json").exists():
+            return None
+        from safetensors.numpy import load_file
+
+        kept = read_json(self.checkpoint / "state.json")
+        if kept["identity"] != self.identity:
+            return None
+        self.history.write_text(kept["history"])
+        print(f"{self.title}: resuming from the checkpoint of a run that was stopped", file=sys.stderr)
+        return load_file(self.checkpoint / "arrays.safetensors"), kept["state"]
+
+    def forget(self) -> None:
+        """The stage is done: drop the checkpoint."""
+        shutil.rmtree(self.checkpoint, ignore_errors=True)
