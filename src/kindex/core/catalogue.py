@@ -67,7 +67,8 @@ def write(folder: Path, catalogue: Catalogue) -> None:
 def read_table(path: Path) -> pa.Table:
     """A Parquet file as a table. Raises `DamagedError` naming the file."""
     try:
-        return pq.read_table(path, partitioning=None)
+        with pq.ParquetFile(path) as file:  # `pq.read_table` would import pandas, by way of pyarrow.dataset
+            return file.read()
     except (OSError, pa.ArrowException) as error:
         raise DamagedError(f"{path} is not readable Parquet: {str(error).splitlines()[0]}") from error
 

@@ -29,7 +29,7 @@ def fault_point(name: str) -> None:
     if not plan:
         return
     _reached += 1
-    number, _, how = plan.partition(":")
+    number, _, how = plan.rpartition(":")
     if how == "trace":
         with Path(number).open("a") as trace:
             trace.write(f"{_reached} {name}\n")
@@ -85,6 +85,7 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable."""
+    fault_point(f"fsync {folder.name}/")
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -48,6 +48,10 @@ class Layout:
         """Seconds and peak memory of the stage's last run here; never an input, for it differs from run to run."""
         return self.var / "costs" / f"{stage}@{key}.json"
 
+    def failure(self, stage: str, key: str) -> Path:
+        """What the stage said when it last failed here, for a summary to repeat."""
+        return self.var / "failures" / f"{stage}@{key}.txt"
+
     def mutex(self, name: str) -> Path:
         return self.var / "mutex" / f"{name}.lock"
 

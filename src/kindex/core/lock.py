@@ -15,7 +15,9 @@ class Lock:
 
     source: str
     snapshot: dict[str, Any]
-    expected_rows: dict[str, int] | None = None  # by table, of the last data that passed validation when this was locked
+    # of the last data that passed validation when this was locked: rows by table, and column types by table or file
+    expected_rows: dict[str, int] | None = None
+    expected_columns: dict[str, dict[str, str]] | None = None
 
     @property
     def digest(self) -> str:
@@ -29,10 +31,10 @@ def read_lock(path: Path) -> Lock:
         raise ConfigError(f"{path} is missing: run `kindex lock {path.stem}` to lock the source as it is now")
     raw = read_json(path)
     try:
-        lock = Lock(raw["source"], raw["snapshot"], raw["expected_rows"])
+        lock = Lock(raw["source"], raw["snapshot"], raw["expected_rows"], raw.get("expected_columns"))
         written = raw["digest"]
     except (KeyError, TypeError) as error:
-        raise DamagedError(f"{path} is not a lock: {error} is missing") from None
+        raise DamagedError(f"{path} is not a lock ({error!r}). Run `kindex lock {path.stem}`") from None
     if written != lock.digest:
         raise DamagedError(f"{path} was edited: its digest is not that of its snapshot. Run `kindex lock {path.stem}`")
     return lock

@@ -4,15 +4,20 @@ The blocks of `models` are the families' own: `catalogue` and `family` are read 
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from kindex.core.errors import ConfigError, choices
+from kindex.core.files import canonical_json
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 
 T = TypeVar("T")
 
@@ -126,34 +131,72 @@ def _lookup(blocks: Mapping[str, T], key: str, word: str, section: str) -> T:
 
 
 def build(cls: type[T], block: Any, where: str) -> T:
-    """`block` (parsed YAML) as the dataclass `cls`.
+    """`block` (parsed YAML) as the dataclass `cls`. Types are strict: `true` is not 1 and `"50"` is not 50, but `1e-3`,
+    which YAML 1.1 reads as text, is a float where one is wanted.
 
     Raises `ConfigError` that names `where`, the value, what is allowed and the file.
     """
-    if not isinstance(block, Mapping):
-        raise ConfigError(f"{where} is {block!r}, allowed: a mapping of settings. Edit params.yaml")
-    allowed = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    for key in block:
-        if key not in allowed:
-            raise ConfigError(f"{where}.{key} is not a setting: {choices(str(key), allowed)}. Edit params.yaml")
+    plain = _known(cls, block, where)
     try:
-        return TypeAdapter(cls).validate_python(dict(block))
+        # by way of JSON, where strict types still let a list be a tuple and a mapping be a dataclass
+        return TypeAdapter(cls).validate_json(canonical_json(plain), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join([where, *(str(part) for part in first["loc"])])
-        value = f" is {first['input']!r}" if first["type"] != "missing" and first["loc"] else ""
-        raise ConfigError(f"{place}{value}: {first['msg']}. Edit params.yaml") from None
+        shown = first["type"] != "missing" and not isinstance(first["input"], dict)
+        value = f" is {first['input']!r}" if shown else ""
+        message = "it is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
+        message = message.replace("Input should be", "allowed:", 1)
+        raise ConfigError(f"{place}{value}: {message}. Edit params.yaml") from None
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where} holds something that is not a plain setting: {error}. Quote it in params.yaml") from None
+
+
+def _known(cls: Any, block: Any, where: str) -> dict[str, Any]:
+    """`block` with only known keys, also in the blocks inside it, and with exponents where a float is wanted as floats."""
+    if not isinstance(block, Mapping):
+        raise ConfigError(f"{where} is {block!r}, allowed: a mapping of settings. Edit params.yaml")
+    types = get_type_hints(cls)
+    fields = [f.name for f in dataclasses.fields(cls)]
+    plain = {}
+    for key, value in block.items():
+        if key not in fields:
+            raise ConfigError(f"{where}.{key} is not a setting: {choices(str(key), fields)}. Edit params.yaml")
+        inner = dataclasses.is_dataclass(types[key])
+        plain[key] = _known(types[key], value, f"{where}.{key}") if inner else value
+        if "float" in str(types[key]):
+            plain[key] = _float(value)
+    return plain
+
+
+def _float(value: Any) -> Any:
+    """`'1e-3'` as 0.001; anything else as it is."""
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return float(value)
+    return value
 
 
 def load(path: Path) -> Params:
     """Read and check params.yaml. Raises `ConfigError`."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise ConfigError(f"{path} is missing") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from None
     return parse(raw)
+
+
+class _Loader(yaml.SafeLoader):
+    """A key given twice is an error: plain YAML silently takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<" and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is given twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def parse(raw: Any) -> Params:
@@ -164,6 +207,9 @@ def parse(raw: Any) -> Params:
     for name in raw:
         if name not in sections:
             raise ConfigError(f"{name} is not a section: {choices(str(name), sections)}. Edit params.yaml")
+    for name in ("catalogues", "models"):
+        if not raw.get(name):
+            raise ConfigError(f"params.yaml has no {name}: give at least one block under `{name}:`")
     catalogues = {
         key: build(CatalogueParams, block, f"catalogues.{key}") for key, block in _section(raw, "catalogues").items()
     }
@@ -180,7 +226,7 @@ def parse(raw: Any) -> Params:
         models=models,
         indexes={key: build(IndexParams, block, f"indexes.{key}") for key, block in _section(raw, "indexes").items()},
         gates={key: _gate(key, lines) for key, lines in _section(raw, "gates").items()},
-        evaluate=build(EvaluateParams, raw.get("evaluate", {}), "evaluate"),
+        evaluate=build(EvaluateParams, raw.get("evaluate") or {}, "evaluate"),
     )
 
 
@@ -190,8 +236,9 @@ def _section(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         raise ConfigError(f"{name} is {blocks!r}, allowed: a mapping of names to blocks. Edit params.yaml")
     for key in blocks:
         # a key is a folder's name, a DVC target's suffix and a part of an MLflow name
-        if not isinstance(key, str) or not key.replace("-", "").replace("_", "").isalnum() or not key.isascii():
-            raise ConfigError(f"{name}.{key} is not a name: use ASCII letters, digits, - and _. Edit params.yaml")
+        if not isinstance(key, str) or not _NAME.fullmatch(key):
+            allowed = "up to 80 ASCII letters, digits, - and _, the first a letter or digit"
+            raise ConfigError(f"{name}.{key} is not a name, allowed: {allowed}. Edit params.yaml")
     return blocks
 
 
@@ -200,7 +247,8 @@ def _model(key: str, block: Any, catalogues: Mapping[str, CatalogueParams]) -> M
         raise ConfigError(f"models.{key} is {block!r}, allowed: a mapping of settings. Edit params.yaml")
     for name in ("catalogue", "family"):
         if not isinstance(block.get(name), str):
-            raise ConfigError(f"models.{key}.{name} is missing. Edit params.yaml")
+            found = f"is {block[name]!r}, allowed: a name" if name in block else "is missing"
+            raise ConfigError(f"models.{key}.{name} {found}. Edit params.yaml")
     if block["catalogue"] not in catalogues:
         near = choices(block["catalogue"], catalogues)
         raise ConfigError(f"models.{key}.catalogue is {block['catalogue']!r}: {near}. Edit params.yaml")

@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+from kindex.core.catalogue import write_table
+from kindex.core.layout import Layout
 
 QUARANTINE = pa.schema(
     [
@@ -34,6 +38,18 @@ def entry(table: str, row: int, rule: str, value: Any, origin: str, record: Mapp
 def table(entries: Iterable[Mapping[str, Any]]) -> pa.Table:
     """The entries as a table of the schema `QUARANTINE`."""
     return pa.Table.from_pylist(list(entries), schema=QUARANTINE)
+
+
+def refused_path(layout: Layout, catalogue: str) -> Path:
+    """Where the quarantine of a night that was stopped is kept; a stage's own outputs are published only on success."""
+    return layout.var / "quarantine" / f"{catalogue}.parquet"
+
+
+def keep_refused(layout: Layout, catalogue: str, refused: pa.Table) -> None:
+    """Keep the quarantine of a night that is about to be stopped, for `kindex quarantine`."""
+    path = refused_path(layout, catalogue)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_table(path, refused)
 
 
 def writable(text: str) -> str:

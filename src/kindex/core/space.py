@@ -12,6 +12,9 @@ from kindex.core.errors import ConfigError, DamagedError, choices
 
 METRICS = ("cosine", "dot")
 
+CONTEXT = "-context"
+"""Ends the name of the space of right vectors of a kind that stands at both ends of links; see `link_spaces`."""
+
 
 @dataclass(frozen=True)
 class Space:
@@ -63,6 +66,19 @@ def cross_scores(queries: Space, answers: Space) -> np.ndarray:
     return queries.vectors_ND @ answers.vectors_ND.T
 
 
+def link_spaces(spaces: dict[str, Space], left_kind: str, right_kind: str) -> tuple[Space, Space]:
+    """The spaces whose dot products score links from `left_kind` to `right_kind`: queries, then answers.
+
+    In a graph of one kind of node each node has two vectors (as words have in word2vec): its own, in the space `node`, and
+    the one it is found by as the end of a link, in `node-context`. Raises `ConfigError` when there is no such space.
+    """
+    answers = f"{right_kind}{CONTEXT}"
+    for kind in (left_kind, answers if answers in spaces else right_kind):
+        if kind not in spaces:
+            raise ConfigError(f"no space of the kind {kind!r}: {choices(kind, spaces)}")
+    return spaces[left_kind], spaces[answers if answers in spaces else right_kind]
+
+
 def write_space(path: Path, space: Space) -> None:
     """One Parquet file: id, vector (fixed-size list), and kind, metric and frame as schema metadata."""
     flat = pa.array(np.ascontiguousarray(space.vectors_ND).reshape(-1))
@@ -79,7 +95,7 @@ def read_space(path: Path) -> Space:
     try:
         about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         vectors = table["vector"].combine_chunks()
-        flat_ND = vectors.flatten().to_numpy(zero_copy_only=False).reshape(-1, vectors.type.list_size)
+        flat_ND = np.from_dlpack(vectors.flatten()).reshape(-1, vectors.type.list_size)  # `to_numpy` would import pandas
         ids = tuple(table["id"].to_pylist())
         return Space(about["kindex.kind"], ids, flat_ND, about["kindex.metric"], about["kindex.frame"])
     except (KeyError, ValueError, AttributeError, pa.ArrowException) as error:

@@ -13,6 +13,10 @@ T = TypeVar("T")
 class Watch(Protocol):
     """Handed to `fit`. Numbers recorded are part of the history and must not depend on the clock."""
 
+    def bind(self, identity: Any) -> None:
+        """Say what the checkpoints are of (JSON-able: digests of data, settings); `resume` gives none of another."""
+        ...
+
     def progress(self, items: Iterable[T], what: str, total: int | None = None, unit: str = "it") -> Iterator[T]:
         """Iterate with a rate and the time left on the terminal."""
         ...
@@ -35,6 +39,9 @@ class Silent:
 
     def __init__(self) -> None:
         self.history: list[dict[str, float]] = []
+
+    def bind(self, identity: Any) -> None:
+        return None
 
     def progress(self, items: Iterable[T], what: str, total: int | None = None, unit: str = "it") -> Iterator[T]:
         return iter(items)

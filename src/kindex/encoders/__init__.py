@@ -23,7 +23,7 @@ class Encoder(Protocol):
     """A fitted family. *Transductive* ones know the items they saw; *inductive* ones can embed new ones."""
 
     def embed(self, catalogue: Catalogue) -> dict[str, Space]:
-        """A space for each kind of item that this encoder can place, in the order of `catalogue.items`."""
+        """A space by its kind, for each kind of item that this encoder can place; its order depends on ids alone."""
         ...
 
     def save(self, folder: Path) -> None:

@@ -3,35 +3,60 @@
 A source is a module with four names:
 
     Config                 frozen keyword-only dataclass: the settings of `catalogues.<key>.source` but for `kind`
+    tables(config)         the kinds of table that its catalogue will have: items, and links or images
     snapshot(config, root) what there is now, as JSON: versions, paths, sha256, sizes. Cheap: it runs every night
     read(config, snapshot, root, watch) -> Ingested
-                           exactly that snapshot. Raises `DataGateError` when the source is no longer it
-    LINKED                 True when the catalogue has links, False when it has images
+                           exactly that snapshot. Raises `NotAsLockedError` when the source is no longer it
+
+A source does not know the name of its catalogue: its errors speak of `source.<setting>`; see `named`.
 """
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from kindex.core.catalogue import Catalogue
-from kindex.core.errors import ConfigError, choices
+from kindex.core.errors import ConfigError, DataGateError, choices
 from kindex.core.params import CatalogueParams, build
+
+_NOT_KINDS = ("locking",)
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What a source gave: typed tables, and the rows that could not become any (schema `QUARANTINE`)."""
+    """What a source gave: typed tables, and the rows that could not become any (schema `QUARANTINE`).
+
+    `counts` are further numbers for ingest.json. `columns` describes the source's own tables, by file and column, for
+    the check of schema drift; {} when a source has no columns that could drift.
+    """
 
     catalogue: Catalogue
     refused: pa.Table
+    counts: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+class NotAsLockedError(DataGateError):
+    """The source is there but is not the snapshot that is locked; the message names what differs."""
+
+
+class MissingColumnError(DataGateError):
+    """A file has not the column that a setting names. `columns` are those that it has, by file."""
+
+    def __init__(self, name: str, column: str, columns: dict[str, str]) -> None:
+        self.column, self.columns = column, {name: columns}
+        super().__init__(f"{name} has no column {column!r}: {choices(column, columns, most=40)}")
 
 
 def kinds() -> list[str]:
     """Names of the kinds of source: the modules beside this file."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    found = (module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return sorted(name for name in found if name not in _NOT_KINDS)
 
 
 def source(params: CatalogueParams, catalogue: str) -> tuple[Any, Any]:
@@ -43,3 +68,14 @@ def source(params: CatalogueParams, catalogue: str) -> tuple[Any, Any]:
         raise ConfigError(f"catalogues.{catalogue}.source.kind is {kind!r}: {known}. Edit params.yaml")
     module = importlib.import_module(f"kindex.sources.{kind}")
     return module, build(module.Config, settings, f"catalogues.{catalogue}.source")
+
+
+@contextmanager
+def named(catalogue: str) -> Iterator[None]:
+    """Name the catalogue and the cure in what a source raises."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"catalogues.{catalogue}.{error}") from None
+    except NotAsLockedError as error:
+        raise NotAsLockedError(f"{error}. To accept the source as it is now, run `kindex lock {catalogue}`") from None

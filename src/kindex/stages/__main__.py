@@ -3,6 +3,7 @@
 This is what DVC calls. Nothing heavy is imported before the threads are fixed, for OpenMP and BLAS read them once.
 """
 
+import contextlib
 import ctypes
 import importlib
 import os
@@ -11,6 +12,8 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from pathlib import Path
 
 from kindex.core import mutex
 from kindex.core.errors import ConfigError, KindexError, OutsideError, choices
@@ -49,7 +52,7 @@ def run_stage(layout: Layout, params: Params, stage: str, key: str) -> None:
     from kindex.stages import Job
     from kindex.stages.terminal import TerminalWatch
 
-    with mutex.hold(layout.mutex(f"{stage}@{key}"), f"stage {stage}@{key}"):
+    with mutex.hold(layout.mutex(f"{stage}@{key}"), f"stage {stage}@{key}"), _failure_noted(layout.failure(stage, key)):
         began, cpu = time.perf_counter(), time.process_time()
         fault_point(f"begin {stage}@{key}")
         with replacing(layout.out(stage, key), layout.work(stage, key)) as out:
@@ -61,6 +64,18 @@ def run_stage(layout: Layout, params: Params, stage: str, key: str) -> None:
         costs["cpu_seconds"] = round(time.process_time() - cpu, 3)
         costs["peak_memory_mb"] = round(own.ru_maxrss / 1024, 1)
         write_atomic(layout.costs(stage, key), pretty_json(costs))
+
+
+@contextlib.contextmanager
+def _failure_noted(note: Path) -> Iterator[None]:
+    """Leave the message of a failure where a night's summary finds it: DVC passes on no more than the exit code."""
+    note.unlink(missing_ok=True)
+    try:
+        yield
+    except (KindexError, OSError) as error:
+        with contextlib.suppress(OSError):
+            write_atomic(note, str(error).encode())
+        raise
 
 
 def fix_threads(threads: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from tqdm import tqdm
 
+from kindex.core.errors import DamagedError
 from kindex.core.files import canonical_json, fault_point, read_json, replacing, write_atomic
 from kindex.core.watch import check_finite
 
@@ -50,25 +51,37 @@ class TerminalWatch:
             handle.write(line + "\n")
 
     def save(self, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         lines = self.history.read_text() if self.history.exists() else ""
+        # safetensors writes the memory as it lies, also when an array is a transposed view
+        content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        kept = {"identity": self.identity, "sha256": hashlib.sha256(content).hexdigest(), "state": state, "history": lines}
         with replacing(self.checkpoint, self.checkpoint.with_name(f"{self.checkpoint.name}.work")) as work:
-            save_file(arrays, work / "arrays.safetensors")
-            write_atomic(work / "state.json", canonical_json({"identity": self.identity, "state": state, "history": lines}))
+            write_atomic(work / "arrays.safetensors", content)
+            write_atomic(work / "state.json", canonical_json(kept))
         fault_point("after checkpoint")
 
     def resume(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """Also None, with a word of why, for a damaged checkpoint: beginning again is always right."""
         if not (self.checkpoint / "state.json").exists():
             return None
-        from safetensors.numpy import load_file
+        from safetensors.numpy import load
 
-        kept = read_json(self.checkpoint / "state.json")
-        if kept["identity"] != self.identity:
+        try:
+            kept = read_json(self.checkpoint / "state.json")
+            if kept["identity"] != self.identity:
+                return None
+            content = (self.checkpoint / "arrays.safetensors").read_bytes()
+            if hashlib.sha256(content).hexdigest() != kept["sha256"]:
+                raise DamagedError("its arrays do not have the sha256 that was noted")
+            arrays, state, lines = load(content), kept["state"], kept["history"]
+        except (DamagedError, OSError, KeyError, TypeError) as error:
+            print(f"{self.title}: beginning again, for the checkpoint is damaged: {error}", file=sys.stderr)
             return None
-        self.history.write_text(kept["history"])
+        self.history.write_text(lines)
         print(f"{self.title}: resuming from the checkpoint of a run that was stopped", file=sys.stderr)
-        return load_file(self.checkpoint / "arrays.safetensors"), kept["state"]
+        return arrays, state
 
     def forget(self) -> None:
         """The stage is done: drop the checkpoint."""

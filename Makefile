@@ -1,0 +1,44 @@
+# kindex: `make nightly` sets everything up and runs the night; `make test` runs the fast tests. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export OMP_WAIT_POLICY := passive
+
+.DEFAULT_GOAL := help
+.PHONY: help setup nightly test test-slow check ui schedule constraints clean
+
+help:           ## this list
+	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: $(READY) ## make the virtual environment, install the pinned dependencies, prepare the local stores
+
+# One make at a time installs; the others wait and find it done. The key is what was installed, not when.
+$(READY): pyproject.toml constraints.txt
+	@flock .make-setup.lock sh infra/setup.sh $(PYTHON) $(VENV)
+
+nightly: setup  ## run the nightly flow: ARGS='--help' shows what it takes
+	@$(BIN)/python -m flows.nightly $(ARGS)
+
+test: setup     ## the fast tests
+	@$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
+
+test-slow: setup ## servers, whole nights, kills, a real browser
+	@$(BIN)/pytest -n 2 -m slow $(ARGS)
+
+check: setup    ## lint, types and the import contract
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+ui: setup       ## Prefect's and MLflow's pages on loopback, until Ctrl-C
+	@$(BIN)/python -m tasks.ui
+
+schedule: setup ## deploy the nightly flow and run a worker for it (beside `make ui`)
+	@sh infra/schedule.sh
+
+constraints: setup ## write constraints.txt from what is installed
+	@$(BIN)/python infra/pin.py > .constraints.new && mv .constraints.new constraints.txt
+
+clean:          ## remove stage outputs and tool caches; releases, DVC's cache, MLflow and the outbox stay
+	rm -rf data .pytest_cache .mypy_cache .ruff_cache .hypothesis

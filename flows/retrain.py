@@ -1,0 +1,33 @@
+"""Train given models again now, on the data as they were last locked; then judge and publish them like any night."""
+
+import sys
+from collections.abc import Sequence
+
+from flows import running
+from flows.night import Night
+from flows.options import parse
+from kindex.core.layout import CATALOGUE_STAGES, STAGES
+
+ABOUT = """\
+Train the given models again, evaluate, judge and publish them, whether or not anything is stale.
+
+The sources are not looked at: the catalogues stay at the snapshot that their locks name."""
+
+
+def retrain(night: Night) -> None:
+    """As the nightly run, but what belongs to a model is made again in any case."""
+    for stage in STAGES:
+        for key in night.keys(stage):
+            night.reproduce(stage, key, force=stage not in CATALOGUE_STAGES)
+    for model in night.models:
+        night.publish(model)
+    night.tell()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit code."""
+    return running.command("retrain", parse("retrain", ABOUT, arguments), retrain)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""A release, opened for questions. Everything is checked against the manifest before it is loaded."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kindex.ask.spelling import close_spellings
+from kindex.core import release as releases_
+from kindex.core.catalogue import read_table
+from kindex.core.errors import ConfigError, DamagedError, choices
+from kindex.core.layout import find
+from kindex.core.nearest import top_k
+from kindex.core.release import Manifest
+from kindex.core.space import Space, read_space, unit
+from kindex.index.index import Index, load
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answer. `score` is the space's similarity, larger is nearer; label and description as the catalogue has them."""
+
+    id: str
+    score: float
+    label: str | None = None
+    description: str | None = None
+
+
+def open_live(model: str, *, root: Path | str | None = None, release: str | None = None) -> "Live":
+    """Open the live release of `model`, or the version `release`, of the project at `root` (see `kindex.core.layout.find`).
+
+    The manifest is held against CURRENT, and each file against the manifest, before it is loaded. What is opened stays
+    what it was: a release published later is seen by the next `open_live`. Raises `ConfigError` for an unknown model or
+    version, `DamagedError` naming the file that is damaged, missing or of another release.
+    """
+    layout = find(root)
+    folder = layout.releases(model)
+    if not releases_.names(folder):
+        published = [path.name for path in folder.parent.glob("*") if releases_.names(path)]
+        raise ConfigError(f"no release of {model!r}: {choices(model, published)}. `make nightly` publishes")
+    manifest = releases_.live(folder, release)
+    if manifest.model != model:
+        raise DamagedError(f"{folder / manifest.version} is a release of {manifest.model}, not of {model}")
+    return _load(folder / manifest.version, manifest)
+
+
+def open_folder(folder: Path) -> "Live":
+    """Open one release by its folder, which may have been copied away from its project. Raises as `open_live` does."""
+    return _load(folder, releases_.live(folder.parent, folder.name))
+
+
+def _load(folder: Path, manifest: Manifest) -> "Live":
+    kinds = [Path(name).stem for name in manifest.files if name.startswith("vectors/")]
+    parts = {kind: (f"vectors/{kind}.parquet", f"index/{kind}.faiss", f"index/{kind}.json") for kind in sorted(kinds)}
+    wanted = ["items.parquet", "report.json", *(name for names in parts.values() for name in names)]
+    for name in wanted:
+        if name not in manifest.files:
+            raise DamagedError(f"release {manifest.version} of {manifest.model} has no {name}")
+    releases_.check_files(folder, manifest, wanted)
+    items = read_table(folder / "items.parquet").to_pylist()
+    known = {(item["kind"], item["id"]): (item["label"], item["description"]) for item in items}
+    spaces, indexes = {}, {}
+    for vectors, index, about in parts.values():
+        space = read_space(folder / vectors)
+        indexes[space.kind] = load(folder / index, json.loads((folder / about).read_bytes()))
+        if indexes[space.kind].count != len(space.ids) or indexes[space.kind].metric != space.metric:
+            raise DamagedError(f"{folder / index} is not of {folder / vectors}: their counts or metrics differ")
+        spaces[space.kind] = space
+    # the kind that the catalogue names first is what the model is about
+    first = list(dict.fromkeys(item["kind"] for item in items))
+    order = [kind for kind in first if kind in spaces] + [kind for kind in spaces if kind not in first]
+    report = json.loads((folder / "report.json").read_bytes())
+    return Live(manifest, report, {kind: spaces[kind] for kind in order}, indexes, known)
+
+
+@dataclass(frozen=True)
+class Live:
+    """An opened release. `kind` may be left out everywhere: it is then the first kind that has the ids asked about."""
+
+    manifest: Manifest
+    report: dict[str, float]
+    spaces: dict[str, Space]
+    indexes: dict[str, Index]
+    known: dict[tuple[str, str], tuple[str | None, str | None]]
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of item that have vectors, the one that the model is about first."""
+        return list(self.spaces)
+
+    def ids(self, kind: str | None = None) -> tuple[str, ...]:
+        """The ids of one kind, in the order of its vectors."""
+        return self._space(kind).ids
+
+    def vector(self, id: str, kind: str | None = None) -> np.ndarray:
+        """The item's float32 vector (D), as it was learned."""
+        return self.vectors([id], kind)[0]
+
+    def vectors(self, ids: Sequence[str], kind: str | None = None) -> np.ndarray:
+        """Float32 vectors (N, D) in the order of `ids`."""
+        space = self._of(ids, kind)
+        return space.vectors_ND[[space.rows[name] for name in ids]]
+
+    def similar(self, id: str, k: int = 10, kind: str | None = None) -> list[Hit]:
+        """The `k` items of the same kind nearest to `id`, nearest first, never itself.
+
+        Raises `ConfigError` with close spellings when nothing has this id, or `k` is below 1.
+        """
+        space = self._of([id], kind)
+        return self._search(space, space.vectors_ND[space.rows[id]], k, {id})
+
+    def similar_to_vector(self, vector_D: np.ndarray, k: int = 10, kind: str | None = None) -> list[Hit]:
+        """The `k` items nearest to a vector (D) of the same space. Raises `ConfigError` when it has another width."""
+        space = self._space(kind)
+        width = space.vectors_ND.shape[1]
+        vector_D = np.asarray(vector_D, np.float32)
+        if vector_D.shape != (width,) or not np.isfinite(vector_D).all():
+            raise ConfigError(f"the vector has the shape {vector_D.shape}, allowed: ({width},), all finite")
+        return self._search(space, vector_D, k, set())
+
+    def most_similar(
+        self, positive: Sequence[str], negative: Sequence[str] = (), k: int = 10, kind: str | None = None
+    ) -> list[Hit]:
+        """Items that are to the positive ones as they are not to the negative ones, without any of them; by cosine.
+
+        3CosAdd: the nearest to the sum of the unit vectors, negatives subtracted (Mikolov, Yih, Zweig 2013, section 4;
+        *Linguistic Regularities in Continuous Space Word Representations*). Exact search. Raises `ConfigError` when both
+        lists are empty, or an id is unknown.
+        """
+        asked = [*positive, *negative]
+        if not asked:
+            raise ConfigError("most_similar needs at least one id, positive or negative")
+        space = self._of(asked, kind)
+        signs_Q = np.array([1.0] * len(positive) + [-1.0] * len(negative), np.float32)
+        rows_Q = [space.rows[name] for name in asked]
+        target_1D = unit((signs_Q @ space.unit_ND[rows_Q])[None, :])
+        scores_1N = target_1D @ space.unit_ND.T
+        scores_QK, rows_QK = top_k(scores_1N, _positive(k) + len(set(asked)))
+        return self._hits(space, scores_QK[0], rows_QK[0], k, set(asked))
+
+    def _search(self, space: Space, vector_D: np.ndarray, k: int, without: set[str]) -> list[Hit]:
+        scores_QK, rows_QK = self.indexes[space.kind].search(vector_D[None, :], _positive(k) + len(without))
+        return self._hits(space, scores_QK[0], rows_QK[0], k, without)
+
+    def _hits(self, space: Space, scores_K: np.ndarray, rows_K: np.ndarray, k: int, without: set[str]) -> list[Hit]:
+        found = [(space.ids[row], float(score)) for score, row in zip(scores_K, rows_K) if row >= 0]
+        kept = [(name, score) for name, score in found if name not in without][:k]
+        return [Hit(name, score, *self.known.get((space.kind, name), (None, None))) for name, score in kept]
+
+    def _space(self, kind: str | None) -> Space:
+        if kind is None:
+            return next(iter(self.spaces.values()))
+        if kind not in self.spaces:
+            raise ConfigError(f"{self.manifest.model} has no kind {kind!r}: {choices(kind, self.spaces)}")
+        return self.spaces[kind]
+
+    def _of(self, ids: Sequence[str], kind: str | None) -> Space:
+        """The space that has all these ids."""
+        searched = [self._space(kind)] if kind else list(self.spaces.values())
+        for space in searched:
+            if all(name in space.rows for name in ids):
+                return space
+        for name in ids:
+            if not any(name in space.rows for space in searched):
+                near = close_spellings(name, dict.fromkeys(each for space in searched for each in space.ids))
+                meant = f"did you mean {', '.join(near)}?" if near else "and nothing is spelt like it"
+                raise ConfigError(f"{self.manifest.model} knows no {name!r}: {meant}")
+        raise ConfigError(f"{', '.join(ids)} are not of one kind ({', '.join(self.kinds)}), and only one kind is searched")
+
+
+def _positive(k: int) -> int:
+    if k < 1:
+        raise ConfigError(f"k is {k}, allowed: 1 or more")
+    return k

@@ -1,0 +1,224 @@
+"""A release: an immutable folder of vectors, indexes, encoder and report, described by one manifest with one digest.
+
+    releases/<model>/v0001/manifest.json     what is in the folder, by sha256
+    releases/<model>/v0001/...               content (in the digest) and notes/ (checked, but outside the digest)
+    releases/<model>/CURRENT                 the one pointer that says which version is live
+
+A reader goes from the pointer to the manifest to the files, checking sha256 at each step, so that it never answers from
+a mixture. `kindex.core.publish` writes what this module reads.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kindex.core.errors import ConfigError, DamagedError, choices
+from kindex.core.files import canonical_json, read_json, sha256_file
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+CURRENT = "CURRENT"
+_VERSION = re.compile(r"v\d{4,}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """What the manifest knows of one file."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`files` make up the digest; `notes` depend on the machine or the night and are only checked; `about` is free text."""
+
+    model: str
+    version: str
+    parent: str | None
+    digest: str
+    files: dict[str, FileEntry]
+    notes: dict[str, FileEntry]
+    about: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The manifest as it is written."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @property
+    def entries(self) -> dict[str, FileEntry]:
+        """Content and notes by path."""
+        return {**self.files, **self.notes}
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """What CURRENT holds.
+
+    `former` are the versions that were live before, the last one last; `withdrawn` those that a person rolled back, which
+    no night may publish again.
+    """
+
+    version: str
+    digest: str
+    manifest_sha256: str
+    former: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+
+
+def content_digest(model: str, sha256_by_path: Mapping[str, str]) -> str:
+    """Hex sha256 over the model's name and its files; the same content has the same digest on any machine."""
+    return hashlib.sha256(canonical_json({"model": model, "files": dict(sha256_by_path)})).hexdigest()
+
+
+def names(releases: Path) -> list[str]:
+    """The versions that have a folder, oldest first, whether or not they can be read."""
+    if not releases.is_dir():
+        return []
+    found = [path.name for path in releases.iterdir() if _VERSION.fullmatch(path.name)]
+    return sorted(found, key=number)
+
+
+def number(version: str) -> int:
+    """v0012 → 12."""
+    return int(version[1:])
+
+
+def versions(releases: Path) -> list[Manifest]:
+    """The manifests, oldest first. A version whose manifest is damaged is left out here; `verify` names the damage."""
+    manifests = []
+    for version in names(releases):
+        try:
+            manifests.append(read_manifest(releases, version))
+        except DamagedError:
+            continue
+    return manifests
+
+
+def current(releases: Path) -> Pointer | None:
+    """The pointer, or None when nothing was promoted yet. Raises `DamagedError` when it is not one."""
+    path = releases / CURRENT
+    if not path.exists():
+        return None
+    try:
+        raw = read_json(path)
+        lists = {name: tuple(raw.get(name, ())) for name in ("former", "withdrawn")}
+        pointer = Pointer(raw["version"], raw["digest"], raw["manifest_sha256"], **lists)
+        whole = _VERSION.fullmatch(pointer.version) and _SHA256.fullmatch(pointer.manifest_sha256)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DamagedError(f"{path} is not a pointer to a release: {error!r}") from None
+    if not whole:
+        raise DamagedError(f"{path} is not a pointer to a release: version {pointer.version!r}")
+    return pointer
+
+
+def read_manifest(releases: Path, version: str) -> Manifest:
+    """The manifest of one version, checked by itself (format, paths, digest); its files are not read.
+
+    Raises `ConfigError` when there is no such version and `DamagedError` naming the manifest that is not one.
+    """
+    if version not in names(releases):
+        raise ConfigError(f"{releases.name} has no release {version!r}: {choices(version, names(releases))}")
+    path = releases / version / MANIFEST
+    if path.is_symlink() or path.parent.is_symlink():
+        raise DamagedError(f"{path} is, or lies behind, a symbolic link")
+    raw = read_json(path)
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        found = raw.get("format") if isinstance(raw, dict) else None
+        raise DamagedError(f"{path} has format {found!r}; this kindex reads format {FORMAT}")
+    try:
+        parts = {kind: {name: _entry(path, name, entry) for name, entry in raw[kind].items()} for kind in ("files", "notes")}
+        manifest = Manifest(raw["model"], raw["version"], raw["parent"], raw["digest"], **parts, about=raw["about"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DamagedError(f"{path} is not a manifest: {error!r}") from None
+    if manifest.version != version:
+        raise DamagedError(f"{path} is the manifest of {manifest.version}")
+    if both := manifest.files.keys() & manifest.notes.keys():
+        raise DamagedError(f"{path} names {sorted(both)[0]} twice, as content and as a note")
+    if content_digest(manifest.model, {name: entry.sha256 for name, entry in manifest.files.items()}) != manifest.digest:
+        raise DamagedError(f"{path} was edited: its digest is not that of its files")
+    return manifest
+
+
+def _entry(manifest: Path, name: str, entry: Mapping[str, Any]) -> FileEntry:
+    """One line of a manifest. A path that could lead out of the folder is refused before it is used."""
+    inside = PurePosixPath(name)
+    if inside.is_absolute() or ".." in inside.parts or str(inside) != name or name in (".", MANIFEST) or "\0" in name:
+        raise DamagedError(f"{manifest} names {name!r}, which is not a plain path inside the release")
+    if not isinstance(entry["bytes"], int) or not _SHA256.fullmatch(entry["sha256"]):
+        raise DamagedError(f"{manifest} has no sha256 and size for {name}")
+    return FileEntry(entry["sha256"], entry["bytes"])
+
+
+def live(releases: Path, version: str | None = None) -> Manifest:
+    """The manifest of `version`, or of the live one, held against CURRENT. Raises `DamagedError` when they disagree."""
+    pointer = current(releases)
+    if version is None and pointer is None:
+        known = f"its versions are {', '.join(names(releases))}" if names(releases) else "nothing was published"
+        raise ConfigError(f"{releases.name} has no live release: {known}. Run `make nightly`, or `kindex rollback --to`")
+    wanted = version or (pointer.version if pointer else "")
+    if pointer and wanted == pointer.version and wanted not in names(releases):
+        raise DamagedError(f"{releases / wanted} is missing, and {releases / CURRENT} points to it")
+    manifest = read_manifest(releases, wanted)
+    if pointer and wanted == pointer.version:
+        path = releases / wanted / MANIFEST
+        if sha256_file(path) != pointer.manifest_sha256 or manifest.digest != pointer.digest:
+            raise DamagedError(f"{path} is not the one that {releases / CURRENT} points to: its sha256 differs")
+    return manifest
+
+
+def verify(releases: Path, version: str | None = None) -> Manifest:
+    """Check one version (the live one by default) to the last byte, and that nothing is missing or too many.
+
+    Raises `DamagedError` naming the file, `ConfigError` when there is no such version.
+    """
+    manifest = live(releases, version)
+    folder = releases / manifest.version
+    check_files(folder, manifest, manifest.entries)
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+    if extra := present - manifest.entries.keys() - {MANIFEST}:
+        raise DamagedError(f"{folder / min(extra)} does not belong to the release: its manifest does not name it")
+    return manifest
+
+
+def check_files(folder: Path, manifest: Manifest, paths: Iterable[str]) -> None:
+    """Hold these files against the manifest. Raises `DamagedError` naming the first that differs."""
+    for name in sorted(paths):
+        path, entry = inside(folder, name), manifest.entries[name]
+        if not path.is_file():
+            raise DamagedError(f"{path} is missing from release {manifest.version} of {manifest.model}")
+        if path.stat().st_size != entry.bytes or sha256_file(path) != entry.sha256:
+            raise DamagedError(f"{path} is damaged, or of another release: its sha256 is not the manifest's")
+
+
+def check_sizes(folder: Path, manifest: Manifest) -> None:
+    """The quick form of `check_files`: presence and size only."""
+    for name, entry in manifest.entries.items():
+        path = inside(folder, name)
+        if not path.is_file() or path.stat().st_size != entry.bytes:
+            raise DamagedError(f"{path} is missing or has another size than release {manifest.version} says")
+
+
+def inside(folder: Path, name: str) -> Path:
+    """`folder / name`. Raises `DamagedError` when a symbolic link lies on the way, for it may lead anywhere."""
+    path = folder
+    for part in PurePosixPath(name).parts:
+        path = path / part
+        if path.is_symlink():
+            raise DamagedError(f"{path} is a symbolic link, which a release never holds")
+    return path
+
+
+def report(releases: Path, manifest: Manifest) -> dict[str, float]:
+    """The numbers that this release was judged by. Raises `DamagedError` when the file is missing or damaged."""
+    folder = releases / manifest.version
+    if "report.json" not in manifest.files:
+        raise DamagedError(f"release {manifest.version} of {manifest.model} has no report.json")
+    check_files(folder, manifest, ["report.json"])
+    numbers: dict[str, float] = json.loads((folder / "report.json").read_bytes())
+    return numbers

@@ -1,0 +1,40 @@
+"""Known links by row number, stored so that the links of a batch of left items are found at once."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Links:
+    """Compressed sparse rows: the right rows of left row i are `right_P[start_L1[i] : start_L1[i + 1]]`, ascending."""
+
+    start_L1: np.ndarray
+    right_P: np.ndarray
+    n_right: int
+
+    @classmethod
+    def of(cls, left_P: np.ndarray, right_P: np.ndarray, n_left: int, n_right: int) -> Self:
+        """From P pairs of rows, in any order; a pair given twice counts once."""
+        code_P = np.unique(left_P.astype(np.int64) * n_right + right_P)
+        left_P, right_P = np.divmod(code_P, max(n_right, 1))
+        return cls(np.searchsorted(left_P, np.arange(n_left + 1)), right_P, n_right)
+
+    def __len__(self) -> int:
+        return len(self.right_P)
+
+    @property
+    def left_degree_L(self) -> np.ndarray:
+        return np.diff(self.start_L1)
+
+    @property
+    def right_degree_R(self) -> np.ndarray:
+        return np.bincount(self.right_P, minlength=self.n_right)
+
+    def of_rows(self, left_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The P links of a batch: position in the batch (P) and right row (P)."""
+        count_B = self.left_degree_L[left_B]
+        place_P = np.repeat(np.arange(len(left_B)), count_B)
+        within_P = np.arange(count_B.sum()) - np.repeat(np.cumsum(count_B) - count_B, count_B)
+        return place_P, self.right_P[self.start_L1[left_B][place_P] + within_P]

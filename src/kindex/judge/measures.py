@@ -1,0 +1,112 @@
+"""What each number of a report means, for people, and which baselines stand beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of the report. `beside` names the baselines' numbers, by the name that people read."""
+
+    name: str
+    title: str
+    meaning: str
+    better: str = "higher"  # higher, lower or none
+    beside: tuple[tuple[str, str], ...] = ()
+
+
+def _linked(name: str, title: str, meaning: str, better: str = "higher") -> Measure:
+    prefixes = {"popularity": "popularity", "co-occurrence": "cooccurrence", "SVD": "svd"}
+    return Measure(name, title, meaning, better, tuple((shown, f"{prefix}_{name}") for shown, prefix in prefixes.items()))
+
+
+def _raw(name: str, title: str, meaning: str, *more: tuple[str, str]) -> Measure:
+    return Measure(name, title, meaning, "higher", (*more, ("raw input", f"raw_{name}")))
+
+
+MEASURES = (
+    _linked("link_recall_at_10", "Link recall@10", "share of an item's held-out links among the first 10 of all candidates"),
+    _linked("link_recall_at_20", "Link recall@20", "the same among the first 20"),
+    _linked("link_recall_at_50", "Link recall@50", "the same among the first 50"),
+    _linked("ndcg_at_20", "NDCG@20", "held-out links among the first 20, worth more the earlier; 1 = all come first"),
+    _linked("mrr", "MRR", "mean of 1 / rank of the first held-out link"),
+    _linked("auc", "AUC", "share of (held-out, other) pairs in the right order; 0.5 = chance"),
+    _linked("coverage_at_10", "Coverage@10", "share of all candidates that somebody gets among the first 10"),
+    _linked("popularity_bias", "Popularity bias", "at 1, answers are twice as popular as what is really linked", "none"),
+    _raw(
+        "neighbour_agreement_at_10",
+        "Neighbour agreement@10",
+        "share of a test item's 10 nearest train items that have its label",
+        ("chance", "neighbour_agreement_chance"),
+    ),
+    _raw("linear_probe_accuracy", "Linear probe", "share of test items whose label a linear classifier of the vectors names"),
+    _raw("kmeans_nmi", "k-means NMI", "how much k-means clusters and labels say of each other; 1 = all"),
+    Measure(
+        "reconstruction_mse",
+        "Reconstruction error",
+        "mean squared error of a held-out image's pixel, in 0..1",
+        "lower",
+        (("PCA", "pca_reconstruction_mse"), ("mean image", "mean_image_reconstruction_mse")),
+    ),
+    Measure("hubness", "Hubness", "skewness of how often an item is among others' 10 nearest; 0 = all alike", "lower"),
+    Measure("index_recall_at_10", "Index recall@10", "share of the true 10 nearest that the index finds, in its worst space"),
+    Measure("vectors_collapse", "Collapse", "0 = all directions of the space are used alike, 1 = one line", "lower"),
+    Measure("vectors_zero", "Zero vectors", "vectors of length zero", "lower"),
+    Measure("vectors_nan", "Broken vectors", "vectors with a NaN or an infinity", "lower"),
+    Measure(
+        "uncovered_queries", "Queries without a vector", "held-out items that the model does not know; all misses", "lower"
+    ),
+)
+
+HEADLINES = ("link_recall_at_10", "neighbour_agreement_at_10", "reconstruction_mse", "index_recall_at_10")
+"""The first of these that a report has is what the model is judged by at a glance."""
+
+
+def described(report: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The measures that `report` has, in order: name, title, meaning, value, low, high, better, baselines."""
+    return [_described(measure, report) for measure in MEASURES if measure.name in report]
+
+
+def headline(report: Mapping[str, float]) -> dict[str, Any]:
+    """The most important number of the report beside its baselines; {} for an empty report."""
+    name = next((name for name in HEADLINES if name in report), None)
+    measure = next((measure for measure in MEASURES if measure.name == name), None)
+    if measure is None:
+        return {}
+    whole = _described(measure, report)
+    return {"metric": measure.name} | {
+        key: whole[key] for key in ("value", "low", "high", "better", "baselines") if key in whole
+    }
+
+
+def _described(measure: Measure, report: Mapping[str, float]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": measure.name,
+        "title": measure.title,
+        "meaning": measure.meaning,
+        "better": measure.better,
+    }
+    found["value"] = report[measure.name]
+    found |= {end: report[f"{measure.name}_{end}"] for end in ("low", "high") if f"{measure.name}_{end}" in report}
+    found["baselines"] = {shown: report[name] for shown, name in measure.beside if name in report}
+    return found
+
+
+def recall_curve(report: Mapping[str, float], model: str) -> list[dict[str, Any]]:
+    """Link recall at each k of the model and its baselines; [] for a catalogue without links."""
+    curve = []
+    for measure in MEASURES:
+        if measure.name.startswith("link_recall_at_") and measure.name in report:
+            k = int(measure.name.rsplit("_", 1)[1])
+            series = ((model, measure.name), *measure.beside)
+            curve += [{"k": k, "series": shown, "value": report[name]} for shown, name in series if name in report]
+    return curve
+
+
+def rounded(numbers: Mapping[str, float]) -> dict[str, float]:
+    """The finite numbers, sorted by name, to six decimals; counts stay whole."""
+    finite = {name: value for name, value in sorted(numbers.items()) if np.isfinite(value)}
+    return {name: value if isinstance(value, int) else round(float(value), 6) + 0.0 for name, value in finite.items()}

@@ -1,0 +1,105 @@
+"""The 2-D map's data: columns that the page's own script draws, and JSON that cannot end the script it stands in."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from kindex.judge.page.text import visible
+
+TOP = 12
+"""Labels with a mark of their own: six colours, each as a disc and as a ring. The others share the grey one."""
+
+SIDE = 65_535
+"""The longer side of a view in whole steps: finer than a screen, and short to write."""
+
+DESCRIPTION = 120
+"""Characters of a description in the map, where there may be a hundred thousand of them."""
+
+
+def columns(shown: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The evidence's `map` (cleaned) as columns for the script, or None when it places no item."""
+    items = shown.get("items") or []
+    views = {name: view(items, name) for name in ("tsne", "pca")}
+    views = {name: placed for name, placed in views.items() if placed}
+    if not views:
+        return None
+    labels = [str(label) for label in shown.get("labels") or []]
+    label_N = [_label(item.get("label"), len(labels)) for item in items]
+    groups, group_N = grouped(label_N, labels)
+    images_N = [item.get("image") for item in items]
+    return {
+        "kind": shown.get("kind") or "item",
+        "label_title": shown.get("label_title") or "label",
+        "ids": [str(item.get("id", "")) for item in items],
+        "descriptions": [visible(str(item.get("description") or ""), DESCRIPTION) for item in items],
+        "labels": labels,
+        "label": label_N,
+        "groups": groups,
+        "group": group_N,
+        "views": views,
+        "images": images_N if any(images_N) else None,
+    }
+
+
+def view(items: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any] | None:
+    """`width`, `height` and `xy` (2N whole numbers, y downwards) of one projection, or None when no item has a place.
+
+    Both axes have one scale, so that distances stay comparable. An item without a finite place gets −1, −1.
+    """
+    xy_N2 = np.array([_place(item.get(name)) for item in items], float).reshape(-1, 2)
+    placed_N = np.isfinite(xy_N2).all(axis=1)
+    if not placed_N.any():
+        return None
+    low_2, high_2 = xy_N2[placed_N].min(axis=0), xy_N2[placed_N].max(axis=0)
+    scale = SIDE / max(float((high_2 - low_2).max()), 1e-30)
+    steps_N2 = np.full(xy_N2.shape, -1, int)
+    steps_N2[placed_N, 0] = np.rint((xy_N2[placed_N, 0] - low_2[0]) * scale)
+    steps_N2[placed_N, 1] = np.rint((high_2[1] - xy_N2[placed_N, 1]) * scale)
+    width, height = (max(int(side), 1) for side in np.rint((high_2 - low_2) * scale))
+    return {"width": width, "height": height, "xy": steps_N2.ravel().tolist()}
+
+
+def grouped(label_N: Sequence[int], labels: Sequence[str]) -> tuple[list[dict[str, Any]], list[int]]:
+    """Groups of the legend (name, count, mark), most frequent label first, and the group of each item.
+
+    The `TOP` labels have their own; what remains is one group, and items without a label another, both at the end.
+    A few labels that are whole numbers, such as classes, stand in their order.
+    """
+    count = Counter(label_N)
+    ranked = sorted((label for label in count if label >= 0), key=lambda label: (-count[label], labels[label], label))
+    if len(ranked) <= TOP and all(labels[label].isdecimal() for label in ranked):
+        ranked.sort(key=lambda label: int(labels[label]))
+    own, rest = ranked[:TOP], ranked[TOP:]
+    groups = [{"name": labels[label], "count": count[label], "mark": mark} for mark, label in enumerate(own)]
+    of_label = {label: mark for mark, label in enumerate(own)}
+    if rest:
+        of_label |= dict.fromkeys(rest, len(groups))
+        groups.append({"name": f"{len(rest)} other labels", "count": sum(count[label] for label in rest), "mark": -1})
+    if count[-1]:
+        of_label[-1] = len(groups)
+        groups.append({"name": "no label", "count": count[-1], "mark": -1})
+    return groups, [of_label[label] for label in label_N]
+
+
+def script_json(value: Any) -> Markup:
+    """JSON in ASCII without `<`, `>` and `&`: no text in it can close its element or open a comment."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def _place(pair: Any) -> tuple[float, float]:
+    try:
+        x, y = pair
+        return float(x), float(y)
+    except (TypeError, ValueError):
+        return float("nan"), float("nan")
+
+
+def _label(index: Any, labels: int) -> int:
+    return index if isinstance(index, int) and 0 <= index < labels else -1

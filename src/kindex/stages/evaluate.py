@@ -1,0 +1,126 @@
+"""evaluate: what a model's spaces and indexes are worth, as flat numbers, plots, evidence, and a page."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+import numpy as np
+
+from kindex.core.errors import DamagedError
+from kindex.core.files import canonical_json, pretty_json, read_json, write_atomic
+from kindex.core.layout import CATALOGUE_STAGES, STAGES
+from kindex.core.lock import read_lock
+from kindex.core.space import read_space
+from kindex.core.split import Split, read_split
+from kindex.judge.findings import Material, judge
+from kindex.stages import Job
+
+VERSIONS = ("faiss-cpu", "numpy", "openTSNE", "pyarrow", "scikit-learn", "torch")
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Write `report.json`, `evidence.json`, `plots/` and `report.html`; returns the seconds of each part.
+
+    Everything but the page is a function of the inputs; the page also shows what the stages cost on this machine.
+    """
+    model = job.params.model(job.key)
+    split = read_split(job.layout.out("split", model.catalogue), model.catalogue)
+    train = job.layout.out("train", job.key)
+    spaces = {space.kind: space for path in sorted((train / "spaces").glob("*.parquet")) for space in [read_space(path)]}
+    index = job.layout.out("index", job.key)
+    recall = {kind: float(read_json(index / f"{kind}.json")["index_recall_at_10"]) for kind in sorted(spaces)}
+    images, rebuilt_NHWC = _images(job, split, train / "encoder")
+    findings = judge(Material(split, spaces, recall, images, rebuilt_NHWC), job.params.evaluate, model.family, job.watch)
+    history = _history(train / "history.jsonl")
+    evidence = {
+        **findings.shown,
+        "model": job.key,
+        "catalogue": model.catalogue,
+        "family": model.family,
+        "config": model.config,
+        "report": findings.report,
+        "history": history,
+        "index_table": read_json(index / "table.json"),
+        "quarantine": _optional(job.layout.out("validate", model.catalogue) / "validation.json"),
+        "lineage": _lineage(job, split),
+    }
+    write_atomic(job.out / "report.json", pretty_json(findings.report))
+    write_atomic(job.out / "evidence.json", canonical_json(evidence) + b"\n")
+    curve = [{"k": point["k"], "model": point["series"], "recall": point["value"]} for point in evidence["recall_curve"]]
+    for name, rows in (("history", history), ("link_recall", curve), ("index", evidence["index_table"])):
+        if rows:
+            write_atomic(job.out / "plots" / f"{name}.csv", _csv(rows))
+    write_atomic(job.out / "report.html", _page(job, evidence).encode())
+    return {"part_seconds": findings.seconds}
+
+
+def _images(job: Job, split: Split, encoder: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """All images (H, W, C) by id, and the held-out ones as the encoder rebuilds them (None when it does not)."""
+    if "images" not in split.train.tables:
+        return {}, None
+    from kindex.encoders import family
+    from kindex.encoders.parts.images import decode
+
+    images: dict[str, np.ndarray] = {}
+    for side in (split.train, split.heldout):
+        if side.images.num_rows:
+            images |= dict(zip(side.images["id"].to_pylist(), decode(side.images)))
+    model = job.params.model(job.key)
+    loaded = family(model, job.key).Encoder.load(encoder)
+    rebuild = getattr(loaded, "reconstruct", None)
+    return images, rebuild(split.heldout) if rebuild and split.heldout.images.num_rows else None
+
+
+def _history(path: Path) -> list[dict[str, float]]:
+    """The lines that training wrote. Raises `DamagedError` naming the line that is not JSON."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(json.loads(line))
+        except ValueError as error:
+            raise DamagedError(f"{path}, line {number}, is not JSON: {error}") from None
+    return found
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.exists() else {}
+
+
+def _lineage(job: Job, split: Split) -> dict[str, Any]:
+    """What the model was made from and with."""
+    model = job.params.model(job.key)
+    lineage: dict[str, Any] = {
+        "seed": model.config.get("seed"),
+        "threads": model.threads,
+        "rows": {name: table.num_rows for name, table in sorted(split.train.tables.items())},
+        "split": _optional(job.layout.out("split", model.catalogue) / "split.json"),
+        "versions": {"python": python_version()} | {name: version(name) for name in VERSIONS},
+    }
+    path = job.layout.lock(model.catalogue)
+    if path.exists():
+        lock = read_lock(path)
+        lineage |= {"source": lock.source, "lock": lock.digest}
+    return lineage
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Rows as CSV, with every column that any of them has, as DVC's plots read it."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _page(job: Job, evidence: dict[str, Any]) -> str:
+    from kindex.judge.page import render
+
+    catalogue = job.params.model(job.key).catalogue
+    paths = {stage: job.layout.costs(stage, catalogue if stage in CATALOGUE_STAGES else job.key) for stage in STAGES}
+    return render(evidence, {stage: read_json(path) for stage, path in paths.items() if path.exists()})

@@ -1,0 +1,62 @@
+"""ingest: the locked snapshot of a source → typed tables, rows that never became any, and `ingest.json`."""
+
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from kindex.checks.drift import difference
+from kindex.core import catalogue, quarantine
+from kindex.core.errors import DataGateError
+from kindex.core.files import pretty_json, write_atomic
+from kindex.core.lock import Lock, read_lock
+from kindex.sources import Ingested, MissingColumnError, named, source
+from kindex.stages import Job
+
+ORDER = {"items": ["kind", "id"], "links": ["left", "right", "left_kind", "right_kind"], "images": ["id"]}
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Writes `<table>.parquet`, `refused.parquet` and `ingest.json`. Raises what the source raises, with its cure."""
+    lock = read_lock(job.layout.lock(job.key))
+    params = job.params.catalogue(job.key)
+    module, config = source(params, job.key)
+    with named(job.key):
+        if lock.source != params.source["kind"]:
+            raise DataGateError(f"locks/{job.key}.json is of a source {lock.source!r}, not {params.source['kind']!r}")
+        ingested = _read(module, config, lock, job)
+        empty = [name for name in module.tables(config) if not ingested.catalogue.tables[name].num_rows]
+        if empty:
+            quarantine.keep_refused(job.layout, job.key, ingested.refused)
+            lost = f"{ingested.refused.num_rows} rows were refused, see `kindex quarantine {job.key}`"
+            raise DataGateError(f"the source gave no {empty[0]}: {lost}")
+    tables = {name: canonical(name, table) for name, table in ingested.catalogue.tables.items()}
+    catalogue.write(job.out, catalogue.Catalogue(job.key, tables))
+    catalogue.write_table(job.out / "refused.parquet", ingested.refused)
+    write_atomic(job.out / "ingest.json", pretty_json(_describe(lock, ingested, tables)))
+    return {f"{name}_rows": table.num_rows for name, table in tables.items()}
+
+
+def canonical(name: str, table: pa.Table) -> pa.Table:
+    """Rows in the one order of their kind of table, so that the bytes do not depend on how the source enumerates."""
+    return table.sort_by([(column, "ascending") for column in ORDER[name]])
+
+
+def _read(module: Any, config: Any, lock: Lock, job: Job) -> Ingested:
+    try:
+        ingested: Ingested = module.read(config, lock.snapshot, job.layout.root, job.watch)
+    except MissingColumnError as error:
+        table = difference(lock.expected_columns or {}, error.columns, only=error.columns)
+        raise DataGateError(f"{error}{table and chr(10) + table}") from None
+    return replace(ingested, catalogue=replace(ingested.catalogue, name=job.key))
+
+
+def _describe(lock: Lock, ingested: Ingested, tables: dict[str, pa.Table]) -> dict[str, Any]:
+    return {
+        "source": lock.source,
+        "lock_digest": lock.digest,
+        "rows": {name: table.num_rows for name, table in tables.items()},
+        "refused_rows": ingested.refused.num_rows,
+        "source_columns": ingested.columns,
+        **ingested.counts,
+    }

@@ -1,0 +1,23 @@
+"""Divide a validated catalogue into train and held-out; see `kindex.core.split`."""
+
+from typing import Any
+
+from kindex.core.catalogue import read
+from kindex.core.errors import DataGateError
+from kindex.core.files import pretty_json, write_atomic
+from kindex.core.split import about, divide, write_split
+from kindex.stages import Job
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Write `train/`, `heldout/` and `split.json` (counts). Raises `DataGateError` when nothing is left to learn from."""
+    params = job.params.catalogue(job.key).split
+    catalogue = read(job.layout.out("validate", job.key), job.key)
+    split = divide(catalogue, params.heldout_share, params.salt)
+    evidence = [kind for kind in ("links", "images") if kind in catalogue.tables]
+    for kind in evidence:
+        if split.train.tables[kind].num_rows == 0:
+            raise DataGateError(f"catalogue {job.key} has no {kind} left to train on: {catalogue.tables[kind].num_rows} rows")
+    write_split(job.out, split)
+    write_atomic(job.out / "split.json", pretty_json(about(split)))
+    return {f"{kind}_rows": catalogue.tables[kind].num_rows for kind in evidence}

@@ -1,0 +1,72 @@
+"""Fit a model's family on the train part of its catalogue, and place every item of the catalogue with it."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kindex.core.errors import ConfigError
+from kindex.core.files import sha256_file
+from kindex.core.space import write_space
+from kindex.core.split import read_split, together
+from kindex.encoders import configure, families, family
+from kindex.stages import Job
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Write `encoder/`, `spaces/<kind>.parquet` and, by the watch, `history.jsonl`.
+
+    Raises `ConfigError` when the catalogue lacks a table that the family needs, `MetricGateError` when training diverges.
+    """
+    import torch
+
+    params = job.params.model(job.key)
+    module, config = family(params, job.key), configure(params, job.key)
+    folder = job.layout.out("split", params.catalogue)
+    split = read_split(folder, params.catalogue)
+    _require(module.NEEDS, split.train.tables, job.key, params.family, params.catalogue)
+
+    torch.set_num_threads(config.threads)
+    job.watch.bind(
+        {"data": _digests(folder / "train"), "config": asdict(config), "family": params.family, "code": _code(module)}
+    )
+    began = time.perf_counter()
+    rng = np.random.Generator(np.random.PCG64(config.seed))
+    encoder = module.fit(split.train, config, rng=rng, watch=job.watch)
+    fitted = time.perf_counter()
+    encoder.save(job.out / "encoder")
+    for kind, space in encoder.embed(together(split)).items():
+        write_space(job.out / "spaces" / f"{_file_name(kind)}.parquet", space)
+    return {
+        "fit_seconds": round(fitted - began, 3),
+        "embed_seconds": round(time.perf_counter() - fitted, 3),
+        **{f"train_{kind}": split.train.tables[kind].num_rows for kind in module.NEEDS},
+    }
+
+
+def _require(needs: tuple[str, ...], tables: dict[str, Any], model: str, name: str, catalogue: str) -> None:
+    missing = [kind for kind in needs if kind not in tables]
+    if missing:
+        raise ConfigError(
+            f"models.{model}.family is {name!r}, which needs {' and '.join(needs)}; the catalogue {catalogue} has "
+            f"{' and '.join(sorted(tables))}. Families: {', '.join(families())}. Edit models.{model} in params.yaml"
+        )
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
+
+
+def _code(module: Any) -> dict[str, str]:
+    """Digests of the family and of the parts: a checkpoint of other code must not be resumed from."""
+    source = Path(module.__file__)
+    return {path.name: sha256_file(path) for path in [source, *sorted((source.parent / "parts").glob("*.py"))]}
+
+
+def _file_name(kind: str) -> str:
+    """The kind itself. Raises `ConfigError` when it cannot be a file's name."""
+    if not kind.replace("-", "").replace("_", "").isalnum():
+        raise ConfigError(f"the kind of item {kind!r} is not a name: use letters, digits, - and _ for kinds in params.yaml")
+    return kind

@@ -1,0 +1,135 @@
+"""Evidence as evaluation writes it, small, and texts that try to be something else than text."""
+
+import base64
+import struct
+import zlib
+from typing import Any
+
+HOSTILE = (
+    "<script>document.documentElement.dataset.broken = 1</script>",
+    "</script><script>document.documentElement.dataset.broken = 2</script>",
+    '"><img src=x onerror="document.documentElement.dataset.broken = 3">',
+    "'><svg onload='document.documentElement.dataset.broken = 4'>",
+    "<!--<script>",
+    "]]>--><b>bold</b>",
+    "{{ 7 * 7 }}{% raw %}",
+    "javascript:alert(1)",
+    "a\x00b\x1b[31m\r\n",
+    "abc\u202efdp.exe\u2066\u200f",
+    "line\u2028separator\u2029paragraph",
+    "lone \ud800 surrogate",
+    "&lt;b&gt; &amp;",
+    "</style><style>*{display:none}</style>",
+    "x" * 1_000_000,
+)
+
+
+def png(grey: int) -> str:
+    """A PNG of one grey pixel, as a data URI."""
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(bytes([0, grey]))),
+        (b"IEND", b""),
+    ]
+    chunks = (struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts)
+    whole = b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+    return f"data:image/png;base64,{base64.b64encode(whole).decode()}"
+
+
+def evidence(text: Any = None, items: int = 12) -> dict[str, Any]:
+    """Every part of it; where data may put a text of its own, `text` (given a plain word) says which."""
+    say = text or (lambda plain: plain)
+    baselines = {say("popularity"): 0.1, say("SVD"): 0.3}
+    measure = {
+        "name": say("link_recall_at_10"),
+        "title": say("Link recall@10"),
+        "meaning": say("share of links"),
+        "better": "higher",
+    }
+    numbers = {"value": 0.4, "low": 0.35, "high": 0.45, "baselines": baselines}
+    item = {"description": say("what it is"), "image": png(9)}
+    return {
+        "model": say("modules-pairs"),
+        "catalogue": say("modules"),
+        "family": say("pairs"),
+        "config": {say("dimensions"): 50, "seed": say("7")},
+        "report": {say("link_recall_at_10"): 0.4},
+        "headline": {"metric": measure["name"], "better": "higher", **numbers},
+        "measures": [
+            {**measure, **numbers},
+            {"name": "mse", "value": 0.0123, "better": "lower", "baselines": {"PCA": 0.0191}},
+        ],
+        "history": [{"epoch": epoch, say("loss"): 1 / epoch} for epoch in range(1, 6)],
+        "recall_curve": [
+            {"k": k, "series": series, "value": k * slope / 100}
+            for series, slope in ((say("modules-pairs"), 1.0), (say("SVD"), 0.5))
+            for k in (10, 20, 50)
+        ],
+        "index_table": [
+            {
+                "kind": say("module"),
+                "factory": say("Flat"),
+                "setting": say("exact"),
+                "index_recall_at_10": 1.0,
+                "chosen": True,
+            },
+            {"kind": "module", "factory": "IVF", "setting": "nprobe=4", "index_recall_at_10": 0.9, "chosen": False},
+        ],
+        "map": {
+            "kind": say("module"),
+            "label_title": say("distribution"),
+            "labels": [say("torch"), "numpy"],
+            "items": [
+                {"id": say(f"item {n}"), "label": (0, 1, None)[n % 3], "pca": [n, -n], "tsne": [n % 4, n // 4], **item}
+                for n in range(items)
+            ],
+        },
+        "examples": [
+            {
+                "id": say("torch.optim"),
+                "kind": say("module"),
+                "label": say("torch"),
+                "image": png(9),
+                "hits": [{"id": say("torch.nn"), "score": 0.9, "label": say("numpy"), "image": png(7)}],
+            }
+        ],
+        "quarantine": {
+            "rows": {say("items"): {"in": 12003, "passed": 12000, "refused": 3, "refused_share": 0.00025}},
+            "refused_by_rule": {say("items"): {say("unique_id"): 3}},
+            "examples": [{"table": say("items"), "value": say("a"), say("origin"): say("b")}],
+        },
+        "lineage": {"lock": say("ab" * 32), "rows": {say("items"): 12}, "versions": {say("python"): say("3.11")}},
+    }
+
+
+COSTS = {
+    "train": {"seconds": 30.0, "cpu_seconds": 29.5, "peak_memory_mb": 512.4},
+    "index": {"seconds": 10.0, "cpu_seconds": 9.0, "queries_per_second": {"module": {"exact": 41234.5}}},
+}
+
+
+def verdict(text: Any = None) -> dict[str, Any]:
+    """A gate's, with one line met and one missed."""
+    say = text or (lambda plain: plain)
+    met = {
+        "metric": say("link_recall_at_10"),
+        "rule": say("at least 0.3"),
+        "value": 0.4,
+        "limit": 0.3,
+        "passed": True,
+        "reason": "",
+    }
+    missed = {
+        "metric": "mse",
+        "rule": "at most 0.01",
+        "value": 0.0123,
+        "limit": 0.01,
+        "passed": False,
+        "reason": say("0.0123 misses 0.01"),
+    }
+    return {"passed": False, "lines": [met, missed]}
+
+
+def release(text: Any = None) -> dict[str, Any]:
+    say = text or (lambda plain: plain)
+    return {"version": say("7"), "digest": say("cd" * 32), "parent": say("6"), "night": say("2026-11-20")}
