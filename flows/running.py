@@ -10,7 +10,7 @@ from flows.night import Night, opened
 from flows.options import Options
 from flows.summary import Account, ModelAccount, as_rows, summary
 from kindex.core.errors import KindexError
-from tasks import environment
+from tasks import environment, releases
 from tasks.clock import Clock
 from tasks.orchestration import FlowFailedError
 
@@ -120,7 +120,7 @@ def model_account(night: Night, model: str) -> ModelAccount:
     runs = [run for run in night.runs.values() if run.key in mine]
     published = night.published.get(model)
     if published is None:
-        return ModelAccount(model, runs, None)
+        return ModelAccount(model, runs, None, live=releases.live_version(night.layout, model) or "")
     folder = night.layout.releases(model) / published.version
     try:
         evidence = json.loads((folder / "evidence.json").read_bytes())

@@ -1,5 +1,6 @@
 """What a person reads at the end of a night: plain text, at most 100 columns, no colours. A pure function of `Account`."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ class ModelAccount:
     published: Published | None
     evidence: Mapping[str, Any] = field(default_factory=dict)
     report: str = ""  # where the report page is
+    live: str = ""  # the version that answers, when nothing was published
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def unchanged(account: Account) -> str:
 def standing(published: Published | None) -> str:
     """A release and whether it answers."""
     if published is None:
-        return "has no release"
+        return "without a release"
     if published.live == published.version:
         return f"{published.version} live"
     return f"{published.version} held, {published.live or 'none'} live"
@@ -75,6 +77,8 @@ def of_model(model: ModelAccount) -> list[str]:
         parts |= {"quality": [headline(model.evidence)], "index": [index_recall(model.evidence)]}
     if model.published:
         parts |= {"gate": gate(model.published), "release": [release(model.published)]}
+    else:
+        parts["release"] = [f"none was made; {model.live or 'no release'} stays live"]
     parts["neighbours"] = neighbours(model.evidence)
     lines = [cut(f"  {label:<11} {plain(text)}") for label, texts in parts.items() for label, text in labelled(label, texts)]
     return [model.name, *lines, *([f"  report      {model.report}"] if model.report else [])]
@@ -149,7 +153,7 @@ def times(account: Account) -> str:
     """Where the time went, largest first; what took less than a twentieth of a second is left out."""
     parts = sorted(account.seconds.items(), key=lambda part: -part[1])
     shown = [f"{OWNERS.get(owner, owner)} {seconds:.1f}" for owner, seconds in parts if seconds >= 0.05]
-    return f"time  {account.total:.1f} s: {', '.join(shown)}"
+    return textwrap.fill(f"time  {account.total:.1f} s: {', '.join(shown)}", WIDTH, subsequent_indent="      ")
 
 
 def pages(addresses: Mapping[str, str]) -> str:
@@ -165,7 +169,8 @@ def plain(text: str) -> str:
 
 
 def cut(line: str) -> str:
-    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+    """At most a line's width, without blanks at the end."""
+    return line.rstrip() if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
 
 
 def as_rows(runs: Sequence[StageRun]) -> list[dict[str, str]]:

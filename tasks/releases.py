@@ -71,7 +71,15 @@ def settled(layout: Layout, params: Params, model: str) -> Published | None:
     except (KindexError, KeyError, TypeError):
         return None
     return Published(
-        model, outcome, manifest.version, manifest.digest, manifest.parent, _live(layout, model), False, verdict, trouble
+        model,
+        outcome,
+        manifest.version,
+        manifest.digest,
+        manifest.parent,
+        live_version(layout, model),
+        False,
+        verdict,
+        trouble,
     )
 
 
@@ -102,7 +110,7 @@ def publish(layout: Layout, params: Params, model: str, made: Provenance) -> Pub
     _tell(layout, params, model, manifest)
     record = {"inputs": _inputs(layout, params, model), "version": manifest.version, "digest": manifest.digest}
     write_atomic(_record(layout, model), canonical_json({**record, "verdict": verdict, "trouble": trouble}))
-    live = _live(layout, model)
+    live = live_version(layout, model)
     return Published(model, outcome, manifest.version, manifest.digest, manifest.parent, live, new, verdict, trouble)
 
 
@@ -157,7 +165,7 @@ def _page(
         "model": model,
         "version": f"v{int(newest[0][1:]) + 1:04d}",  # nobody else makes one: we hold the night
         "digest": release.content_digest(model, hashes),
-        "parent": _live(layout, model),
+        "parent": live_version(layout, model),
         "night": night,
     }
     evidence = read_json(layout.out("evaluate", model) / "evidence.json")
@@ -180,11 +188,12 @@ def _tell(layout: Layout, params: Params, model: str, manifest: release.Manifest
     catalogue = params.model(model).catalogue
     payload = {"night": night, "model": model, "catalogue": catalogue, "version": manifest.version, "passed": passed}
     outbox.put(layout.outbox, "model", payload, f"{night}/{model}/{manifest.version}")
-    aliases = {"model": model, "candidate": manifest.version, "champion": _live(layout, model)}
+    aliases = {"model": model, "candidate": manifest.version, "champion": live_version(layout, model)}
     outbox.put(layout.outbox, "aliases", aliases, model)
 
 
-def _live(layout: Layout, model: str) -> str | None:
+def live_version(layout: Layout, model: str) -> str | None:
+    """The version that answers now. Raises `DamagedError` when CURRENT is not a pointer."""
     pointer = release.current(layout.releases(model))
     return pointer.version if pointer else None
 

@@ -89,7 +89,12 @@ def png(pixels_HW: np.ndarray) -> bytes:
 def environment(root: Path, **more: str) -> dict[str, str]:
     """The environment of a process that works on the project: nothing of this test run's own settings, nothing outside."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "KINDEX_"))}
-    fixed = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "DVC_SITE_CACHE_DIR": str(root / ".site"), "PYTHONPATH": str(ROOT)}
+    fixed = {
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "passive",
+        "DVC_SITE_CACHE_DIR": str(root / ".site"),
+        "PYTHONPATH": str(ROOT),
+    }
     return {**mine, **fixed, **more}
 
 

@@ -67,6 +67,14 @@ def test_a_write_that_fails_anywhere_leaves_the_former_file_or_the_new_one(tmp_p
     write_atomic(path, b"new")
 
 
+def test_a_reader_that_has_the_file_open_reads_the_former_one_to_its_end(tmp_path):
+    write_atomic(tmp_path / "f", b"former")
+    with (tmp_path / "f").open("rb") as reader:
+        write_atomic(tmp_path / "f", b"new")
+        assert reader.read() == b"former"
+    assert (tmp_path / "f").read_bytes() == b"new"
+
+
 def test_the_trace_lists_the_points_in_order(tmp_path, fault):
     fault(f"{tmp_path / 'a:b'}:trace")
     write_atomic(tmp_path / "f", b"x")

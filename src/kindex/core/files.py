@@ -1,7 +1,8 @@
 """Writing that survives a kill: temporary name, fsync, rename. Every step is a numbered fault point.
 
 A fault point is where a crash is tried. `KINDEX_FAULT=7:kill` (or `:enospc`, `:eio`) makes the seventh point that this
-process reaches die, or fail so; `tests/` and `make reliability` walk through all of them. Unset, a point costs nothing.
+process reaches die, or fail so; `tests/` and `make reliability` walk through all of them. `KINDEX_FAULT=FILE:trace` writes
+the points that were reached to FILE. Unset, a point costs nothing.
 """
 
 import errno

@@ -8,52 +8,38 @@ A reader goes from the pointer to the manifest to the files, checking sha256 at 
 a mixture. `kindex.core.publish` writes what this module reads.
 """
 
-import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from kindex.core.errors import ConfigError, DamagedError, choices
-from kindex.core.files import canonical_json, read_json, sha256_file
+from kindex.core.files import read_json, sha256_file
+from kindex.core.manifest import MANIFEST, SHA256, FileEntry, Manifest, content_digest, read
 
-FORMAT = 1
-MANIFEST = "manifest.json"
+__all__ = [
+    "CURRENT",
+    "MANIFEST",
+    "FileEntry",
+    "Manifest",
+    "Pointer",
+    "check_files",
+    "check_sizes",
+    "content_digest",
+    "current",
+    "inside",
+    "live",
+    "names",
+    "number",
+    "read_manifest",
+    "report",
+    "verify",
+    "versions",
+]
+
 CURRENT = "CURRENT"
 _VERSION = re.compile(r"v\d{4,}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """What the manifest knows of one file."""
-
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """`files` make up the digest; `notes` depend on the machine or the night and are only checked; `about` is free text."""
-
-    model: str
-    version: str
-    parent: str | None
-    digest: str
-    files: dict[str, FileEntry]
-    notes: dict[str, FileEntry]
-    about: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The manifest as it is written."""
-        return {"format": FORMAT, **asdict(self)}
-
-    @property
-    def entries(self) -> dict[str, FileEntry]:
-        """Content and notes by path."""
-        return {**self.files, **self.notes}
 
 
 @dataclass(frozen=True)
@@ -69,11 +55,6 @@ class Pointer:
     manifest_sha256: str
     former: tuple[str, ...] = ()
     withdrawn: tuple[str, ...] = ()
-
-
-def content_digest(model: str, sha256_by_path: Mapping[str, str]) -> str:
-    """Hex sha256 over the model's name and its files; the same content has the same digest on any machine."""
-    return hashlib.sha256(canonical_json({"model": model, "files": dict(sha256_by_path)})).hexdigest()
 
 
 def names(releases: Path) -> list[str]:
@@ -109,7 +90,7 @@ def current(releases: Path) -> Pointer | None:
         raw = read_json(path)
         lists = {name: tuple(raw.get(name, ())) for name in ("former", "withdrawn")}
         pointer = Pointer(raw["version"], raw["digest"], raw["manifest_sha256"], **lists)
-        whole = _VERSION.fullmatch(pointer.version) and _SHA256.fullmatch(pointer.manifest_sha256)
+        whole = _VERSION.fullmatch(pointer.version) and SHA256.fullmatch(pointer.manifest_sha256)
     except (KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{path} is not a pointer to a release: {error!r}") from None
     if not whole:
@@ -118,41 +99,16 @@ def current(releases: Path) -> Pointer | None:
 
 
 def read_manifest(releases: Path, version: str) -> Manifest:
-    """The manifest of one version, checked by itself (format, paths, digest); its files are not read.
+    """The manifest of one version, checked by itself; its files are not read.
 
     Raises `ConfigError` when there is no such version and `DamagedError` naming the manifest that is not one.
     """
     if version not in names(releases):
         raise ConfigError(f"{releases.name} has no release {version!r}: {choices(version, names(releases))}")
-    path = releases / version / MANIFEST
-    if path.is_symlink() or path.parent.is_symlink():
-        raise DamagedError(f"{path} is, or lies behind, a symbolic link")
-    raw = read_json(path)
-    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-        found = raw.get("format") if isinstance(raw, dict) else None
-        raise DamagedError(f"{path} has format {found!r}; this kindex reads format {FORMAT}")
-    try:
-        parts = {kind: {name: _entry(path, name, entry) for name, entry in raw[kind].items()} for kind in ("files", "notes")}
-        manifest = Manifest(raw["model"], raw["version"], raw["parent"], raw["digest"], **parts, about=raw["about"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(f"{path} is not a manifest: {error!r}") from None
+    manifest = read(releases / version / MANIFEST)
     if manifest.version != version:
-        raise DamagedError(f"{path} is the manifest of {manifest.version}")
-    if both := manifest.files.keys() & manifest.notes.keys():
-        raise DamagedError(f"{path} names {sorted(both)[0]} twice, as content and as a note")
-    if content_digest(manifest.model, {name: entry.sha256 for name, entry in manifest.files.items()}) != manifest.digest:
-        raise DamagedError(f"{path} was edited: its digest is not that of its files")
+        raise DamagedError(f"{releases / version / MANIFEST} is the manifest of {manifest.version}")
     return manifest
-
-
-def _entry(manifest: Path, name: str, entry: Mapping[str, Any]) -> FileEntry:
-    """One line of a manifest. A path that could lead out of the folder is refused before it is used."""
-    inside = PurePosixPath(name)
-    if inside.is_absolute() or ".." in inside.parts or str(inside) != name or name in (".", MANIFEST) or "\0" in name:
-        raise DamagedError(f"{manifest} names {name!r}, which is not a plain path inside the release")
-    if not isinstance(entry["bytes"], int) or not _SHA256.fullmatch(entry["sha256"]):
-        raise DamagedError(f"{manifest} has no sha256 and size for {name}")
-    return FileEntry(entry["sha256"], entry["bytes"])
 
 
 def live(releases: Path, version: str | None = None) -> Manifest:

@@ -16,8 +16,9 @@ def run(job: Job) -> dict[str, Any]:
     split = divide(catalogue, params.heldout_share, params.salt)
     evidence = [kind for kind in ("links", "images") if kind in catalogue.tables]
     for kind in evidence:
+        rows = catalogue.tables[kind].num_rows
         if split.train.tables[kind].num_rows == 0:
-            raise DataGateError(f"catalogue {job.key} has no {kind} left to train on: {catalogue.tables[kind].num_rows} rows")
+            raise DataGateError(f"catalogue {job.key} has no {kind} left to train on: all {rows} rows are held out")
     write_split(job.out, split)
     write_atomic(job.out / "split.json", pretty_json(about(split)))
     return {f"{kind}_rows": catalogue.tables[kind].num_rows for kind in evidence}

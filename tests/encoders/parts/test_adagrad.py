@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from kindex.encoders.parts.adagrad import RowAdagrad, coalesce
+from kindex.encoders.parts.adagrad import RowAdagrad
 
 
 def steps(dimensions: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -39,11 +39,3 @@ def test_with_one_dimension_it_is_torch_adagrad() -> None:
         dense.grad = torch.zeros_like(dense).index_copy(0, rows, gradient)
         theirs.step()
     np.testing.assert_allclose(table.numpy(), dense.detach().numpy(), rtol=1e-9)
-
-
-def test_coalesced_gradients_are_the_sums() -> None:
-    rows = torch.tensor([5, 2, 5, 5, 0])
-    gradient = torch.from_numpy(np.random.default_rng(2).standard_normal((5, 3)))
-    distinct, sums = coalesce(rows, gradient)
-    assert distinct.tolist() == [0, 2, 5]
-    np.testing.assert_allclose(sums[2].numpy(), (gradient[0] + gradient[2] + gradient[3]).numpy())

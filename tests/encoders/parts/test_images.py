@@ -37,7 +37,7 @@ def test_values_and_order_survive() -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
 def test_every_mode_ends_between_0_and_1(mode: str) -> None:
     if mode == "I;16":
-        image = Image.fromarray((PIXELS[:, :, 0].astype(np.uint16) * 257))
+        image = Image.fromarray(PIXELS[:, :, 0].astype(np.uint16) * 257)
     else:
         image = Image.fromarray(PIXELS).convert(mode)
     read = decode(table(a=encoded(image, "TIFF" if mode == "CMYK" else "PNG")))

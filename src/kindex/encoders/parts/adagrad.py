@@ -17,13 +17,7 @@ class RowAdagrad:
         self.epsilon = epsilon
 
     def step(self, rows_U: Tensor, gradient_UD: Tensor, rate: float) -> None:
-        """Change the rows in place. `rows_U` must be distinct; `coalesce` makes them so."""
+        """Change the rows in place. `rows_U` must be distinct, with one gradient each."""
         squares_U = self.squares_V[rows_U] + gradient_UD.square().mean(1)
         self.squares_V[rows_U] = squares_U
         self.table_VD[rows_U] -= rate * gradient_UD / (squares_U.sqrt() + self.epsilon)[:, None]
-
-
-def coalesce(rows_P: Tensor, gradient_PD: Tensor) -> tuple[Tensor, Tensor]:
-    """Distinct rows, ascending, and the sum of the gradients of each, added in the order given."""
-    rows_U, place_P = torch.unique(rows_P, sorted=True, return_inverse=True)
-    return rows_U, gradient_PD.new_zeros(len(rows_U), gradient_PD.shape[1]).index_add(0, place_P, gradient_PD)

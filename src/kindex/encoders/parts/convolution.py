@@ -59,7 +59,7 @@ def initialise(network: Network, mean_C: np.ndarray, rng: np.random.Generator) -
                 shape, deviation = tuple(parameter.shape), np.float32(math.sqrt(2 / parameter[0].numel()))
                 parameter.copy_(torch.from_numpy(rng.standard_normal(shape, np.float32) * deviation))
         weight, bias = list(network.parameters())[-2:]
-        weight *= 0.1
+        weight.mul_(0.1)
         bias.copy_(torch.from_numpy(mean_C).logit(0.01))
 
 

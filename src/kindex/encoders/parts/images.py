@@ -8,7 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from kindex.core.errors import DataGateError
 
-MODES = {"1": "L", "L": "L", "LA": "L", "I;16": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGB"}
+MODES = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGB"}
 """How Pillow's modes are read: grey stays grey, a palette or transparency becomes plain RGB."""
 
 
@@ -34,7 +34,10 @@ def _pixels(name: str, encoded: bytes) -> np.ndarray:
     """One image as uint8 (H, W, C)."""
     try:
         with Image.open(io.BytesIO(encoded)) as image:
-            array = np.asarray(image.convert(MODES.get(image.mode, "RGB")))
+            if image.mode.startswith("I"):  # Pillow cuts 16-bit grey at 255 where it should scale
+                array = (np.asarray(image).clip(0, 65535) // 257).astype(np.uint8)
+            else:
+                array = np.asarray(image.convert(MODES.get(image.mode, "RGB")))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataGateError(f"image {name!r} does not decode: {error}") from error
     return array[:, :, None] if array.ndim == 2 else array
