@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +71,8 @@ def settled(layout: Layout, params: Params, model: str) -> Published | None:
         outcome, verdict, trouble = "unchanged", record["verdict"], record["trouble"]
     except (KindexError, KeyError, TypeError):
         return None
-    return Published(
-        model,
-        outcome,
-        manifest.version,
-        manifest.digest,
-        manifest.parent,
-        live_version(layout, model),
-        False,
-        verdict,
-        trouble,
-    )
+    live = live_version(layout, model)
+    return Published(model, outcome, manifest.version, manifest.digest, manifest.parent, live, False, verdict, trouble)
 
 
 def publish(layout: Layout, params: Params, model: str, made: Provenance) -> Published:
@@ -97,8 +89,7 @@ def publish(layout: Layout, params: Params, model: str, made: Provenance) -> Pub
     verdict = _verdict(layout, params, model)
     files, notes = contents(layout, params, model)
     about = {**vars(made), "passed": verdict["passed"], "verdict": verdict}
-    costs = cost_of_stages(layout, params, model)
-    notes["notes/report.html"] = _page(layout, model, files, costs, verdict, made.night)
+    notes["notes/report.html"] = _page(layout, params, model, files, verdict, made.night)
     manifest, new = build(releases, model, files, notes, about)
     outcome, trouble = "held", ""
     if verdict["passed"]:
@@ -150,26 +141,23 @@ def _churn(layout: Layout, model: str, live: release.Manifest) -> float:
 
 
 def _page(
-    layout: Layout, model: str, files: Mapping[str, Path | bytes], costs: Any, verdict: dict[str, Any], night: str
+    layout: Layout, params: Params, model: str, files: Mapping[str, Path | bytes], verdict: dict[str, Any], night: str
 ) -> bytes:
     """The report page with what evaluation could not know: the verdict and the release that it becomes."""
     from kindex.judge.page import render
 
     releases = layout.releases(model)
-    hashes = {
-        name: hashlib.sha256(part).hexdigest() if isinstance(part, bytes) else sha256_file(part)
-        for name, part in files.items()
-    }
     newest = release.names(releases)[-1:] or ["v0"]
     about = {
         "model": model,
         "version": f"v{int(newest[0][1:]) + 1:04d}",  # nobody else makes one: we hold the night
-        "digest": release.content_digest(model, hashes),
+        "digest": release.content_digest(model, {name: _sha256(part) for name, part in files.items()}),
         "parent": live_version(layout, model),
         "night": night,
     }
     evidence = read_json(layout.out("evaluate", model) / "evidence.json")
-    return render(evidence, costs, verdict, about).encode()
+    data_docs = relpath(layout.data_docs(params.model(model).catalogue), releases / about["version"] / "notes")
+    return render(evidence, cost_of_stages(layout, params, model), verdict, about, data_docs).encode()
 
 
 def _sha256(part: Path | bytes) -> str:

@@ -53,6 +53,12 @@ def make(root: Path) -> Layout:
     return Layout(root)
 
 
+def copy(layout: Layout, root: Path) -> Layout:
+    """The same project in another folder, with what its nights left behind; no server of it runs."""
+    shutil.copytree(layout.root, root, symlinks=True)
+    return Layout(root)
+
+
 def write_links(path: Path, baskets: int = 40, fruits: int = 30, seed: int = 0) -> None:
     """Baskets hold fruits of their own half only."""
     random = np.random.default_rng(seed)

@@ -20,7 +20,8 @@ from kindex.core import outbox
 from kindex.core.catalogue import write_table
 from kindex.core.layout import Layout
 from kindex.core.publish import promote
-from kindex.core.quarantine import QUARANTINE, entry
+from kindex.core.quarantine import QUARANTINE, entry, refused_path
+from kindex.core.quarantine import table as quarantine_table
 from tests.ask.project import VECTORS, make_stages, release
 
 REPOSITORY = Path(__file__).parents[1]
@@ -168,6 +169,18 @@ def test_report_is_of_the_live_release_else_of_the_last_evaluation(kindex, layou
     assert kindex("report", "words-pairs")[1] == f"{layout.out('evaluate', 'words-pairs') / 'report.html'}\n"
     assert kindex("releases")[1] == "nothing was released yet: `make nightly` releases\n"
     assert kindex("verify")[0] == 2
+
+
+def test_quarantine_shows_a_stopped_night_before_the_last_that_passed(kindex, layout):
+    for path, rule in (
+        (layout.out("validate", "words") / "quarantine.parquet", "old"),
+        (refused_path(layout, "words"), "new"),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_table(path, quarantine_table([entry("items", 1, rule, "x", "here", {})]))
+    assert "By rule: new 1" in kindex("quarantine", "words")[1]
+    refused_path(layout, "words").unlink()
+    assert "By rule: old 1" in kindex("quarantine", "words")[1]
 
 
 def test_quarantine_filters_limits_and_writes_safe_csv(kindex, layout):

@@ -70,8 +70,8 @@ def planted_images(size: int = 9, colours: int = 1) -> Planted:
     down, across = np.mgrid[0:size, 0:size]
     ids, images, labels = [], [], []
     for number in range(240):
-        y, x = rng.uniform(2, size - 3, 2)
-        disc = np.exp(-((down - y) ** 2 + (across - x) ** 2) / 3.0)
+        y, x = rng.uniform(2 * size / 9, size - 1 - 2 * size / 9, 2)
+        disc = np.exp(-((down - y) ** 2 + (across - x) ** 2) / (3.0 * (size / 9) ** 2))
         pixels = (255 * disc).round().astype(np.uint8)
         ids.append(f"p{number:03}")
         images.append(png(pixels if colours == 1 else np.stack([pixels, pixels // 2, 255 - pixels], -1)))

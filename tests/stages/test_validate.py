@@ -5,7 +5,6 @@ import json
 import pyarrow as pa
 import pytest
 
-from kindex.checks.page import page_path
 from kindex.core.catalogue import read, read_table, write_table
 from kindex.core.errors import DataGateError
 from kindex.core.quarantine import QUARANTINE, refused_path
@@ -49,7 +48,7 @@ def test_too_many_bad_rows_stop_the_night_and_can_be_looked_at(tmp_path):
     assert "links: 3 of 103 rows were refused (2.9%)" in said and "max_quarantine_share allows 1.0%" in said
     assert "Most: right is missing: 2; stars is not a number: 1" in said and "`kindex quarantine books`" in said
     assert read_table(refused_path(layout, KEY))["origin"].to_pylist() == [f"links.csv:{line}" for line in (102, 103, 104)]
-    assert "3 of 103" in page_path(layout, KEY).read_text()
+    assert "3 of 103" in layout.data_docs(KEY).read_text()
     assert digests(layout.out("validate", KEY)) == former
     (tmp_path / "links.csv").write_text(links_csv())
     night(layout)

@@ -63,7 +63,7 @@ def test_without_anything_the_server_is_ephemeral(layout):
 
 
 def test_a_standing_server_is_used_while_it_answers(layout, health):
-    handler, address = health
+    _, address = health
     layout.var.mkdir()
     environment.pages_file(layout).write_text(json.dumps({"prefect": address}))
     assert environment.server(layout) == environment.Server("standing", f"{address}/api")

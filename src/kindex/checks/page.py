@@ -6,11 +6,9 @@ offline and shows the same results. Everything that came from data is escaped.
 
 import html
 import json
-from pathlib import Path
 from typing import Any
 
 from kindex.checks.run import Outcome
-from kindex.core.layout import Layout
 
 STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
@@ -20,11 +18,6 @@ th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px soli
 td.number, th.number { text-align: right }
 .stopped { color: #b3261e; font-weight: 600 } .passed { color: #1b7a3d; font-weight: 600 }
 """
-
-
-def page_path(layout: Layout, catalogue: str) -> Path:
-    """Outside the stage's outputs, for a stopped night has a page too."""
-    return layout.var / "data-docs" / catalogue / "index.html"
 
 
 def page(catalogue: str, summary: dict[str, Any], outcomes: dict[str, Outcome], objections: list[str]) -> str:

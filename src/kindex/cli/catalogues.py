@@ -25,10 +25,12 @@ def quarantine(
     """The rows that were refused: which rule, which value, where they come from."""
     from kindex.core.catalogue import read_table
     from kindex.core.params import load
+    from kindex.core.quarantine import refused_path
 
     layout = find()
     load(layout.params).catalogue(catalogue)
-    path = layout.out("validate", catalogue) / "quarantine.parquet"
+    stopped = refused_path(layout, catalogue)  # of a night that validation stopped: newer than the last that passed
+    path = stopped if stopped.is_file() else layout.out("validate", catalogue) / "quarantine.parquet"
     if not path.is_file():
         raise ConfigError(f"{catalogue} was not validated yet: `dvc repro validate@{catalogue}`")
     rows = read_table(path).to_pylist()
@@ -67,7 +69,9 @@ def lock(
     for key in params.catalogues if every else [str(catalogue)]:
         params.catalogue(key)
         now, moved = move(layout, params, key, accept=accept)
-        print(f"{layout.lock(key).relative_to(layout.root)}: {'moved to' if moved else 'unchanged at'} {now.digest[:12]}")
+        change = "moved to" if moved else "unchanged at"
+        taken = ", takes any volume and columns once" if accept else ""
+        print(f"{layout.lock(key).relative_to(layout.root)}: {change} {now.digest[:12]}{taken}")
 
 
 def settings() -> None:

@@ -52,6 +52,10 @@ class Layout:
         """What the stage said when it last failed here, for a summary to repeat."""
         return self.var / "failures" / f"{stage}@{key}.txt"
 
+    def data_docs(self, catalogue: str) -> Path:
+        """The page of the catalogue's last validation here; a night that validation stopped has one, too."""
+        return self.var / "data-docs" / catalogue / "index.html"
+
     def mutex(self, name: str) -> Path:
         return self.var / "mutex" / f"{name}.lock"
 

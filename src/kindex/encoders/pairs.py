@@ -48,7 +48,7 @@ class Config:
     negatives: int = 4096  # draws shared by a batch; as many as right items or more: the exact softmax
     popularity_power: float = 0.75  # negatives are drawn with probability ∝ links ** power
     learning_rate: float = 0.1
-    weight_decay: float = 0.06  # pull of vectors to zero, times the mean number of links of an item of their side
+    weight_decay: float = 0.35  # pull of vectors to zero, times the root of a left item's mean number of links
     dropout: float = 0.1  # share of a left vector's numbers hidden in a step
 
     def __post_init__(self) -> None:
@@ -128,8 +128,7 @@ class _Tables:
         self.left_optimiser, self.right_optimiser = RowAdagrad(self.left_LD), RowAdagrad(self.right_RD)
         self.sampler = PopularitySampler(known.right_degree_R, config.popularity_power, config.negatives)
         self.linked_L = np.flatnonzero(known.left_degree_L)
-        self.left_decay = config.weight_decay * len(known) / len(known.left_degree_L)
-        self.right_decay = config.weight_decay * len(known) / known.n_right
+        self.decay = config.weight_decay * math.sqrt(len(known) / len(known.left_degree_L))
         judged = np.flatnonzero(hidden.left_degree_L)
         self.judged_N = judged[:: 1 + len(judged) // 4000]
 
@@ -158,7 +157,7 @@ class _Tables:
         known_B, known_U = (torch.from_numpy(cell) for cell in known_cells(negatives.rows_U, place_P, right_P))
         negative_BU = (seen_BD @ right_CD[at_U].T).index_put((known_B, known_U), torch.tensor(-torch.inf))
         loss = linked_softmax(positive_P, place, negative_BU, torch.from_numpy(negatives.log_weight_U))
-        decay = self.left_decay * left_BD.square().sum() + self.right_decay * share * right_CD.square().sum()
+        decay = self.decay * (left_BD.square().sum() + share * right_CD.square().sum())
         (loss + decay).backward()
 
         assert left_BD.grad is not None and right_CD.grad is not None

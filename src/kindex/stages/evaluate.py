@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from os.path import relpath
 from pathlib import Path
 from platform import python_version
 from typing import Any
@@ -123,4 +124,6 @@ def _page(job: Job, evidence: dict[str, Any]) -> str:
 
     catalogue = job.params.model(job.key).catalogue
     paths = {stage: job.layout.costs(stage, catalogue if stage in CATALOGUE_STAGES else job.key) for stage in STAGES}
-    return render(evidence, {stage: read_json(path) for stage, path in paths.items() if path.exists()})
+    costs = {stage: read_json(path) for stage, path in paths.items() if path.exists()}
+    data_docs = relpath(job.layout.data_docs(catalogue), job.layout.out("evaluate", job.key))
+    return render(evidence, costs, data_docs=data_docs)

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from kindex.checks.drift import breaches, columns_of, difference
-from kindex.checks.page import page, page_path
+from kindex.checks.page import page
 from kindex.checks.verdict import objections, quarantine_order, summary, volume_bounds
 from kindex.checks.whole import Checked, check_catalogue
 from kindex.core import catalogue, quarantine
@@ -31,7 +31,7 @@ def run(job: Job) -> dict[str, Any]:
     entries = quarantine_order(refused + checked.entries)
     counts = summary(came.tables, checked, entries)
     stop = objections(counts, checked, limits, lock.expected_rows)
-    write_atomic(page_path(job.layout, job.key), page(job.key, counts, checked.outcomes, stop).encode())
+    write_atomic(job.layout.data_docs(job.key), page(job.key, counts, checked.outcomes, stop).encode())
     if stop:
         quarantine.keep_refused(job.layout, job.key, quarantine.table(entries))
         reasons = "\n  ".join(stop)

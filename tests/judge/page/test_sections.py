@@ -35,20 +35,15 @@ def test_the_headline_stands_over_its_baselines_from_best_to_worst():
 
 
 def test_the_best_of_a_row_is_marked_by_the_direction_of_its_measure():
-    table = quality.measures(evidence())
-    assert table["columns"] == ["popularity", "SVD", "PCA"]
-    recall, error = table["rows"]
-    assert recall["best"] and not any(cell["best"] for cell in recall["cells"])
+    recall, error = quality.measures(evidence())
+    assert recall["best"] and not any(one["best"] for one in recall["beside"])
     assert error["best"], "0.0123 is below 0.0191, and lower is better"
-    assert [cell["value"] for cell in error["cells"]] == ["", "", "0.0191"]
-    turned = quality.measures({"measures": [{"name": "m", "value": 0.4, "better": "lower", "baselines": {"b": 0.3}}]})["rows"][
-        0
-    ]
-    assert not turned["best"] and turned["cells"][0]["best"]
-    neither = quality.measures({"measures": [{"name": "m", "value": 0.4, "better": "none", "baselines": {"b": 0.3}}]})["rows"][
-        0
-    ]
-    assert not neither["best"] and not neither["cells"][0]["best"]
+    assert [(one["name"], one["value"]) for one in error["beside"]] == [("PCA", "0.0191")]
+    measure = {"name": "m", "value": 0.4, "baselines": {"b": 0.3}}
+    (turned,) = quality.measures({"measures": [{**measure, "better": "lower"}]})
+    assert not turned["best"] and turned["beside"][0]["best"]
+    (neither,) = quality.measures({"measures": [{**measure, "better": "none"}]})
+    assert not neither["best"] and not neither["beside"][0]["best"]
 
 
 def test_missed_lines_of_the_gate_stand_first():

@@ -40,11 +40,12 @@ def render(
     costs: Mapping[str, Mapping[str, Any]],
     verdict: Mapping[str, Any] | None = None,
     release: Mapping[str, Any] | None = None,
+    data_docs: str | None = None,
 ) -> str:
     """The page as text; equal arguments give equal text, and whatever is missing is left out of it.
 
     `evidence` is what evaluation found (`evidence.json`), `costs` the cost of each stage by name, `verdict` the gate's,
-    `release` its version, digest, parent and night.
+    `release` its version, digest, parent and night, `data_docs` where the page of the validation lies, seen from this one.
     """
     evidence, costs, verdict, release = (cleaned(part or {}) for part in (evidence, costs, verdict, release))
     sections = {
@@ -66,6 +67,7 @@ def render(
         head=account.head(evidence, release),
         headline=quality.headline(evidence),
         report=[(name, number(value)) for name, value in (evidence.get("report") or {}).items()],
+        data_docs=data_docs,
         map_json=points.script_json(sections["map"]),
         style=Markup(style),
         script=Markup(script),

@@ -1,6 +1,6 @@
 """What the page says of quality: the headline, the gate's verdict, measures, curves. Evidence in, plain rows out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from kindex.judge.page import bars, lines
@@ -52,16 +52,12 @@ def comparison(value: float, low: Any, high: Any, better: str, baselines: Mappin
     return f"{said}, and so is the whole interval."
 
 
-def measures(evidence: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Rows of the table of measures, and the baselines that head its last columns; None without measures."""
-    given: Rows = [m for m in evidence.get("measures") or [] if is_number(m.get("value"))]
-    if not given:
-        return None
-    columns = list(dict.fromkeys(name for m in given for name in _numbers(m.get("baselines"))))
-    return {"columns": columns, "rows": [_measure(m, columns) for m in given]}
+def measures(evidence: Mapping[str, Any]) -> Rows:
+    """Rows of the table of measures, each with the baselines that it has."""
+    return [_measure(m) for m in evidence.get("measures") or [] if is_number(m.get("value"))]
 
 
-def _measure(measure: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+def _measure(measure: Mapping[str, Any]) -> dict[str, Any]:
     value, low, high = measure["value"], measure.get("low"), measure.get("high")
     baselines, better = _numbers(measure.get("baselines")), measure.get("better")
     sign = {"higher": 1, "lower": -1}.get(str(better), 0)
@@ -75,11 +71,9 @@ def _measure(measure: Mapping[str, Any], columns: Sequence[str]) -> dict[str, An
         "interval": interval(low, high),
         "best": bool(sign and baselines and sign * value == best),
         "strip": bars.strip(value, baselines.values(), extent, low, high) if baselines else "",
-        "cells": [
-            {"name": name, "value": number(baselines.get(name)), "best": bool(sign) and sign * baselines.get(name, 0) == best}
-            if name in baselines
-            else {"name": name, "value": "", "best": False}
-            for name in columns
+        "beside": [
+            {"name": name, "value": number(base), "best": bool(sign) and sign * base == best}
+            for name, base in baselines.items()
         ],
     }
 

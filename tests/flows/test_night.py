@@ -1,0 +1,146 @@
+"""What a failure stops, and which exit code a night ends with; without DVC, Prefect or MLflow."""
+
+import pytest
+
+from flows.night import Night, check, opened
+from flows.options import Options
+from kindex.core import params as settings
+from kindex.core.errors import BusyError, ConfigError, DataGateError
+from kindex.core.layout import Layout
+from tasks.clock import Clock
+from tasks.environment import Server
+from tasks.orchestration import Conductor
+from tasks.releases import Published
+from tasks.stages import StageFailedError, StageRun
+from tests.projects import LINKED, PARAMS, PICTURED
+
+
+@pytest.fixture
+def layout(tmp_path) -> Layout:
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    return Layout(tmp_path)
+
+
+class Scripted:
+    """A pipeline whose stages do as they are told: an exception, or a run."""
+
+    def __init__(self, **failing: Exception) -> None:
+        self.failing = failing
+        self.called: list[str] = []
+
+    def reproduce(self, stage, key, say, *, force=False):
+        self.called.append(f"{stage}@{key}")
+        if error := self.failing.get(f"{stage}_{key.replace('-', '_')}"):
+            raise error
+        return StageRun(stage, key, "ran", "first time", 1.0)
+
+
+def night(layout: Layout, *models: str, **failing: Exception) -> tuple[Night, Scripted]:
+    clock = Clock()
+    options = Options("2026-11-21", None, models)
+    made = Night(options, layout, settings.load(layout.params), clock, Conductor(clock, Server("down")), "2026-11-21T02:00:00")
+    made.pipeline = pipeline = Scripted(**failing)
+    return made, pipeline
+
+
+def run_all(made: Night) -> None:
+    for stage in ("ingest", "validate", "split", "train", "index", "evaluate"):
+        for key in made.keys(stage):
+            made.reproduce(stage, key)
+
+
+def test_a_catalogue_that_fails_stops_its_model_and_nothing_else(layout):
+    made, pipeline = night(layout, validate_shop=StageFailedError("validate@shop: too many rows", 3))
+    run_all(made)
+    assert [target for target in pipeline.called if "shop" in target] == ["ingest@shop", "validate@shop"]
+    assert f"evaluate@{PICTURED}" in pipeline.called
+    assert {run.outcome for run in made.runs.values() if run.key == LINKED} == {"skipped"}
+    assert made.broken(LINKED) == "validate@shop"
+    assert made.broken(PICTURED) == ""
+    assert made.line(LINKED) == "validate@shop failed; the live release stays"
+    assert made.exit_code == 3
+    made.publish(LINKED)
+    assert made.published == {}
+
+
+def test_a_fault_of_ours_is_kept_for_the_end_too(layout, capsys):
+    made, pipeline = night(layout, train_shop_pairs=ZeroDivisionError("oops"))
+    run_all(made)
+    assert f"evaluate@{PICTURED}" in pipeline.called
+    assert made.exit_code == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("codes", "worst"), [([], 0), ([4], 4), ([4, 3], 3), ([3, 6], 6), ([6, 5], 5), ([5, 2], 2), ([2, 1, 4], 1)]
+)
+def test_the_worst_exit_code_wins(layout, codes, worst):
+    made, _ = night(layout)
+    made.troubles = [(code, "") for code in codes]
+    assert made.exit_code == worst
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("held", 4), ("live", 0), ("unchanged", 0)])
+def test_a_held_candidate_is_exit_4(layout, outcome, code):
+    made, _ = night(layout)
+    made.published[LINKED] = Published(LINKED, outcome, "v0002", "ab" * 32, "v0001", "v0001", True)
+    assert made.exit_code == code
+
+
+def test_only_some_models_take_only_their_catalogues(layout):
+    made, _ = night(layout, PICTURED)
+    assert made.targets() == [
+        "ingest@stamps",
+        "validate@stamps",
+        "split@stamps",
+        f"train@{PICTURED}",
+        f"index@{PICTURED}",
+        f"evaluate@{PICTURED}",
+    ]
+
+
+def test_a_source_that_is_down_does_not_stop_the_others(layout, monkeypatch):
+    made, _ = night(layout)
+    seen: list[str] = []
+
+    def move(layout, params, names, *, missing_only):
+        seen.extend(names)
+        if names == ["shop"]:
+            raise DataGateError("links.csv is not there")
+        return names
+
+    monkeypatch.setattr("tasks.locks.move", move)
+    made.move_locks()
+    assert seen == ["shop", "stamps"]
+    assert made.moved == ["stamps"]
+    assert made.troubles == [(3, "links.csv is not there")]
+
+
+def test_one_flow_at_a_time(layout, monkeypatch):
+    options = Options("2026-11-21", str(layout.root))
+    with opened(options, Clock()), pytest.raises(BusyError, match="held by process"), opened(options, Clock()):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("family: pairs", "family: pears", r"models\.shop-pairs\.family is 'pears': did you mean pairs\?.*Edit params\.yaml"),
+        ("epochs: 3", "epohcs: 3", r"models\.shop-pairs\.epohcs is not a setting: did you mean epochs\?"),
+        ("epochs: 3", "epochs: 0", r"models\.shop-pairs.*epochs is 0, allowed: 1 or more"),
+        ("kind: files, links", "kind: fiels, links", r"catalogues\.shop\.source\.kind is 'fiels': did you mean files\?"),
+    ],
+)
+def test_a_slip_in_params_is_found_before_anything_runs(layout, old, new, message):
+    layout.params.write_text(PARAMS.replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        check(layout, settings.load(layout.params))
+    assert not (layout.var / "params.checked").exists()
+
+
+def test_an_unknown_model_is_named_with_its_near_spellings(layout):
+    with (
+        pytest.raises(ConfigError, match=r"no model named 'shop-pears': did you mean shop-pairs\?"),
+        opened(Options("2026-11-21", str(layout.root), ("shop-pears",)), Clock()),
+    ):
+        pass
