@@ -34,9 +34,9 @@ def test_links_report_plots_evidence_and_page(tmp_path: Path) -> None:
     assert evidence["quarantine"]["refused_by_rule"] == {"links": {"unknown item": 3}}
     assert evidence["lineage"]["lock"] == lock.digest and evidence["lineage"]["versions"]["numpy"] == np.__version__
     assert evidence["index_table"] == json.loads((layout.out("index", "small-model") / "table.json").read_text())
-    with (out / "plots" / "link_recall.csv").open() as handle:
-        curve = {(row["model"], int(row["k"])): float(row["recall"]) for row in csv.DictReader(handle)}
-    assert curve["pairs", 20] == report["link_recall_at_20"] and curve["SVD", 50] == report["svd_link_recall_at_50"]
+    with (out / "plots" / "headline.csv").open() as handle:
+        compared = {row["series"]: float(row["value"]) for row in csv.DictReader(handle)}
+    assert compared["pairs"] == report["link_recall_at_10"] and compared["SVD"] == report["svd_link_recall_at_10"]
     with (out / "plots" / "history.csv").open() as handle:
         assert [row["validation"] for row in csv.DictReader(handle)] == ["", "0.25"]
     page = (out / "report.html").read_text()
@@ -81,7 +81,7 @@ def test_images_are_rebuilt_by_the_encoder(tmp_path: Path) -> None:
     assert report["neighbour_agreement_at_10"] > report["neighbour_agreement_chance"] + 0.1
     evidence = json.loads((out / "evidence.json").read_text())
     assert evidence["map"]["items"][0]["image"].startswith("data:image/png;base64,")
-    assert not (out / "plots" / "link_recall.csv").exists()
+    assert sorted(path.name for path in (out / "plots").iterdir()) == ["headline.csv", "history.csv", "index.csv"]
 
 
 def test_no_vectors_and_damaged_history_are_said_in_words(tmp_path: Path) -> None:

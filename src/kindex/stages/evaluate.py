@@ -52,10 +52,8 @@ def run(job: Job) -> dict[str, Any]:
     }
     write_atomic(job.out / "report.json", pretty_json(findings.report))
     write_atomic(job.out / "evidence.json", canonical_json(evidence) + b"\n")
-    curve = [{"k": point["k"], "model": point["series"], "recall": point["value"]} for point in evidence["recall_curve"]]
-    for name, rows in (("history", history), ("link_recall", curve), ("index", evidence["index_table"])):
-        if rows:
-            write_atomic(job.out / "plots" / f"{name}.csv", _csv(rows))
+    for name, rows in (("history", history), ("headline", _compared(evidence)), ("index", evidence["index_table"])):
+        write_atomic(job.out / "plots" / f"{name}.csv", _csv(rows))
     write_atomic(job.out / "report.html", _page(job, evidence).encode())
     return {"part_seconds": findings.seconds}
 
@@ -108,6 +106,13 @@ def _lineage(job: Job, split: Split) -> dict[str, Any]:
         lock = read_lock(path)
         lineage |= {"source": lock.source, "lock": lock.digest}
     return lineage
+
+
+def _compared(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The headline beside its baselines, one row each."""
+    headline = evidence["headline"] or {"metric": "none", "value": 0.0, "baselines": {}}
+    values = {evidence["family"]: headline["value"], **headline["baselines"]}
+    return [{"metric": headline["metric"], "series": series, "value": value} for series, value in values.items()]
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
