@@ -130,7 +130,7 @@ def test_releases_shows_what_is_live_and_how_good_it_was(kindex):
 
 
 def test_verify_names_the_damaged_file(kindex, layout):
-    assert kindex("verify")[1].startswith("words-pairs v0002 is whole: 15 files")
+    assert kindex("verify")[1].startswith("words-pairs v0002 is whole: 16 files")
     (layout.releases("words-pairs") / "v0002" / "report.json").write_bytes(b"{}")
     code, out, err = kindex("verify", "words-pairs")
     assert (code, out) == (3, "")

@@ -69,6 +69,7 @@ def make_stages(root: Path, vectors_ND: np.ndarray = VECTORS, recall: float = 0.
         built.save(index / f"{space.kind}.faiss")
         (index / f"{space.kind}.json").write_bytes(pretty_json(built.about()))
     (index / "table.json").write_bytes(pretty_json([]))
+    (train / "encoder" / "config.json").write_bytes(pretty_json({"dimensions": 4, "seed": 7, "threads": 1, "epochs": 40}))
     (train / "encoder" / "encoder.json").write_bytes(pretty_json({"family": "pairs"}))
     (train / "history.jsonl").write_text('{"epoch": 1, "loss": 0.5}\n')
     (evaluate / "report.json").write_bytes(pretty_json({"link_recall_at_10": recall}))

@@ -27,6 +27,7 @@ def test_content_is_what_a_reader_needs_and_notes_are_of_the_machine(layout):
     write_atomic(layout.costs("train", "words-pairs"), pretty_json({"seconds": 1.5}))
     files, notes = gathered(layout)
     assert sorted(files) == [
+        "encoder/config.json",
         "encoder/encoder.json",
         "evidence.json",
         "history.jsonl",

@@ -76,6 +76,9 @@ def test_what_is_saved_is_loaded(encoder: Any, case: Planted, module: ModuleType
     (tmp_path / "a" / "encoder.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0 not a header ")
     with pytest.raises(DamagedError, match=r"encoder\.safetensors"):
         module.Encoder.load(tmp_path / "a")
+    (tmp_path / "b" / "encoder.json").write_text("{}")
+    with pytest.raises(DamagedError, match=str(tmp_path / "b")):
+        module.Encoder.load(tmp_path / "b")
 
 
 def test_same_bytes_with_other_threads_and_hash_seed(name: str, case: Planted, tmp_path: Path) -> None:

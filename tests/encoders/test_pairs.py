@@ -17,7 +17,9 @@ from tests.encoders.planted import planted_links
 
 
 def fit(catalogue: Catalogue, **settings: object) -> pairs.Encoder:
-    config = pairs.Config(**{"dimensions": 4, "epochs": 8, "negatives": 50, "learning_rate": 0.3, **settings})  # type: ignore[arg-type]
+    config = pairs.Config(
+        **{"dimensions": 4, "epochs": 8, "negatives": 50, "learning_rate": 0.3, "weight_decay": 0.2, **settings}
+    )  # type: ignore[arg-type]
     return pairs.fit(catalogue, config, rng=np.random.Generator(np.random.PCG64(config.seed)), watch=Silent())
 
 
@@ -120,7 +122,7 @@ def test_it_beats_an_svd_of_the_same_size_on_real_listening() -> None:
     items = items.append_column("kind", pa.array(["user"] * sides[0] + ["item"] * sides[1]))
     split = divide(Catalogue("lastfm", {"items": items, "links": links}), 0.1, "s")
 
-    spaces = fit(split.train, dimensions=64, epochs=40, negatives=4096, learning_rate=0.1).embed(split.train)
+    spaces = fit(split.train, dimensions=64, epochs=20, negatives=2048, learning_rate=0.1, weight_decay=0.5).embed(split.train)
     users, artists = spaces["user"], spaces["item"]
     masks = []
     for side in (split.train.links, split.heldout.links):

@@ -8,6 +8,7 @@ import pyarrow as pa
 from PIL import Image
 
 from kindex.core.catalogue import IMAGES, Catalogue
+from kindex.core.files import pretty_json, write_atomic
 from kindex.core.layout import Layout
 from kindex.core.params import Params, parse
 from kindex.core.space import Space, write_space
@@ -68,6 +69,7 @@ def run(stage: str, layout: Layout, of: Params, name: str = "") -> tuple[Path, d
 
     out = layout.out(stage, "small-model" + name)
     out.mkdir(parents=True)
+    write_atomic(layout.out("train", "small-model") / "encoder" / "config.json", pretty_json({"seed": 3, "threads": 1}))
     return out, importlib.import_module(f"kindex.stages.{stage}").run(Job(layout, of, "small-model", out, Silent()))
 
 

@@ -46,12 +46,13 @@ def contents(layout: Layout, params: Params, model: str) -> tuple[dict[str, Part
 
 
 def lineage(layout: Layout, params: Params, model: str) -> dict[str, Any]:
-    """What the release was made from: the lock of its source, and every setting that its stages read."""
+    """What the release was made from: the lock of its source, and every setting that its stages read, defaults too."""
     block = params.model(model)
     lock = read_lock(layout.lock(block.catalogue))
+    config = read_json(_needed(layout.out("train", model) / "encoder" / "config.json", f"train@{model}"))
     settings = {
         "catalogue": asdict(params.catalogue(block.catalogue)),
-        "model": {"catalogue": block.catalogue, "family": block.family, **block.config},
+        "model": {"catalogue": block.catalogue, "family": block.family, **config},
         "index": asdict(params.indexes[model]),
         "evaluate": asdict(params.evaluate),
     }

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from kindex.core.catalogue import Catalogue
+from kindex.core.errors import DamagedError
 from kindex.core.files import pretty_json, read_json, write_atomic
 from kindex.core.space import CONTEXT, Space
 from kindex.core.split import heldout_links
@@ -42,14 +43,14 @@ class Config:
     threads: int = 1
     start: Literal["spectral", "random"] = "spectral"  # from the SVD of the links, or from small random vectors
     epochs: int = 40  # at most; the learning rate falls to 0 over them
-    patience: int = 5  # epochs without a better validation before the fit stops
-    validation_share: float = 0.03  # of the train links, set aside to stop early
-    batch: int = 512  # left items
-    negatives: int = 4096  # draws shared by a batch; as many as right items or more: the exact softmax
+    patience: int = 8  # epochs without a better validation before the fit stops
+    validation_share: float = 0.02  # of the train links, set aside to stop early
+    batch: int = 256  # left items
+    negatives: int = 2048  # draws shared by a batch; as many as right items or more: the exact softmax
     popularity_power: float = 0.75  # negatives are drawn with probability ∝ links ** power
     learning_rate: float = 0.1
-    weight_decay: float = 0.35  # pull of vectors to zero, times the root of a left item's mean number of links
-    dropout: float = 0.1  # share of a left vector's numbers hidden in a step
+    weight_decay: float = 0.5  # pull of vectors to zero, times the root of a left item's mean number of links
+    dropout: float = 0.2  # share of a left vector's numbers hidden in a step
 
     def __post_init__(self) -> None:
         for name in ("dimensions", "threads", "epochs", "patience", "batch", "negatives"):
@@ -101,8 +102,14 @@ class Encoder:
     def load(cls, folder: Path) -> Self:
         """Raises `DamagedError` naming a file that is missing or damaged."""
         arrays, about = load_arrays(folder / "encoder.safetensors"), read_json(folder / "encoder.json")
-        left, right = (Vocabulary({kind: tuple(ids) for kind, ids in about[side].items()}) for side in ("left", "right"))
-        return cls(left, right, arrays["left"], arrays["right"])
+        try:
+            left, right = (Vocabulary({k: tuple(ids) for k, ids in about[side].items()}) for side in ("left", "right"))
+            vectors = arrays["left"], arrays["right"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DamagedError(f"{folder} holds no pairs encoder: {error} is missing") from error
+        if (len(left), len(right)) != (len(vectors[0]), len(vectors[1])):
+            raise DamagedError(f"{folder / 'encoder.json'} has other items than encoder.safetensors has vectors")
+        return cls(left, right, *vectors)
 
 
 def _spaces(

@@ -38,17 +38,18 @@ def run(job: Job) -> dict[str, Any]:
     images, rebuilt_NHWC = _images(job, split, train / "encoder")
     findings = judge(Material(split, spaces, recall, images, rebuilt_NHWC), job.params.evaluate, model.family, job.watch)
     history = _history(train / "history.jsonl")
+    config = read_json(train / "encoder" / "config.json")
     evidence = {
         **findings.shown,
         "model": job.key,
         "catalogue": model.catalogue,
         "family": model.family,
-        "config": model.config,
+        "config": config,
         "report": findings.report,
         "history": history,
         "index_table": read_json(index / "table.json"),
         "quarantine": _optional(job.layout.out("validate", model.catalogue) / "validation.json"),
-        "lineage": _lineage(job, split),
+        "lineage": _lineage(job, split, config),
     }
     write_atomic(job.out / "report.json", pretty_json(findings.report))
     write_atomic(job.out / "evidence.json", canonical_json(evidence) + b"\n")
@@ -91,12 +92,12 @@ def _optional(path: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
-def _lineage(job: Job, split: Split) -> dict[str, Any]:
+def _lineage(job: Job, split: Split, config: Mapping[str, Any]) -> dict[str, Any]:
     """What the model was made from and with."""
     model = job.params.model(job.key)
     lineage: dict[str, Any] = {
-        "seed": model.config.get("seed"),
-        "threads": model.threads,
+        "seed": config["seed"],
+        "threads": config["threads"],
         "rows": {name: table.num_rows for name, table in sorted(split.train.tables.items())},
         "split": _optional(job.layout.out("split", model.catalogue) / "split.json"),
         "versions": {"python": python_version()} | {name: version(name) for name in VERSIONS},

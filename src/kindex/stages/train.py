@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kindex.core.errors import ConfigError
-from kindex.core.files import sha256_file
+from kindex.core.files import pretty_json, sha256_file, write_atomic
 from kindex.core.space import write_space
 from kindex.core.split import read_split, together
 from kindex.encoders import configure, families, family
@@ -16,7 +16,7 @@ from kindex.stages import Job
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Write `encoder/`, `spaces/<kind>.parquet` and, by the watch, `history.jsonl`.
+    """Write `encoder/` (with `config.json`, every setting, defaults too), `spaces/<kind>.parquet` and, by the watch, `history.jsonl`.
 
     Raises `ConfigError` when the catalogue lacks a table that the family needs, `MetricGateError` when training diverges.
     """
@@ -37,6 +37,7 @@ def run(job: Job) -> dict[str, Any]:
     encoder = module.fit(split.train, config, rng=rng, watch=job.watch)
     fitted = time.perf_counter()
     encoder.save(job.out / "encoder")
+    write_atomic(job.out / "encoder" / "config.json", pretty_json(asdict(config)))
     for kind, space in encoder.embed(together(split)).items():
         write_space(job.out / "spaces" / f"{_file_name(kind)}.parquet", space)
     return {
