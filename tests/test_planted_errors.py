@@ -63,8 +63,7 @@ def test_a_planted_error_turns_a_test_red(name, tmp_path):
     source = (tmp_path / "kindex" / file).read_text()
     assert right in source, f"{file} no longer has {right!r}: plant the error anew"
     (tmp_path / "kindex" / file).write_text(source.replace(right, wrong))
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not slow", tests],
-        cwd=ROOT, env={"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not slow", tests]
+    planted = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin"}
+    run = subprocess.run(command, cwd=ROOT, env=planted, capture_output=True, text=True, check=False)
     assert run.returncode == 1, run.stdout[-2000:] + run.stderr[-2000:]

@@ -101,8 +101,14 @@ class ModelParams:
 
     @property
     def threads(self) -> int:
-        """Threads that training may use; a parameter, recorded with the model, for the bytes depend on it."""
-        return int(self.config.get("threads", 1))
+        """Threads that training may use; a parameter, recorded with the model, for the bytes depend on it.
+
+        Raises `ConfigError` when it is not a positive whole number.
+        """
+        threads = self.config.get("threads", 1)
+        if type(threads) is not int or threads < 1:
+            raise ConfigError(f"threads is {threads!r}, allowed: 1 or more. Edit models in params.yaml")
+        return threads
 
 
 @dataclass(frozen=True, kw_only=True)

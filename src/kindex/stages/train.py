@@ -16,7 +16,7 @@ from kindex.stages import Job
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Write `encoder/` (with `config.json`, every setting, defaults too), `spaces/<kind>.parquet` and, by the watch, `history.jsonl`.
+    """Write `encoder/` (its `config.json` has every setting), `spaces/<kind>.parquet` and, by the watch, `history.jsonl`.
 
     Raises `ConfigError` when the catalogue lacks a table that the family needs, `MetricGateError` when training diverges.
     """
