@@ -3,9 +3,11 @@
 import io
 import json
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from kindex.core.catalogue import LINKS, write_table
 from kindex.core.contents import contents
 from kindex.core.errors import DamagedError
 from kindex.core.files import pretty_json, write_atomic
@@ -65,6 +67,14 @@ def test_items_are_those_of_both_sides_once(layout):
     assert items.column_names == ["id", "kind", "label", "description"]
     assert items["id"].to_pylist() == [*WORDS, "king"]
     assert items["kind"].to_pylist() == ["word"] * len(WORDS) + ["book"]
+
+
+def test_the_kind_that_links_start_from_stands_first(layout):
+    folder = layout.out("split", "words") / "train"
+    assert json.loads(gathered(layout)[0]["lineage.json"])["kinds"] == ["word", "book"], "there are no links: as in the items"
+    rows = [{"left": "dune", "left_kind": "book", "right": "king", "right_kind": "word", "weight": 1.0}]
+    write_table(folder / "links.parquet", pa.Table.from_pylist(rows, LINKS))
+    assert json.loads(gathered(layout)[0]["lineage.json"])["kinds"] == ["book", "word"]
 
 
 def test_lineage_names_the_lock_and_every_setting(layout):

@@ -51,6 +51,7 @@ def make_release(layout: Layout, seed: int = 0) -> Manifest:
     lineage = {
         "model": MODEL,
         "catalogue": CATALOGUE,
+        "kinds": ["fruit"],
         "lock": {"source": "files", "digest": LOCK, "snapshot": {}},
         "settings": {"model": {"family": "pairs", "dimensions": 4, "seed": seed}, "index": {"kind": "auto"}},
     }

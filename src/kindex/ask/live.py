@@ -54,7 +54,7 @@ def open_folder(folder: Path) -> "Live":
 def _load(folder: Path, manifest: Manifest) -> "Live":
     kinds = [Path(name).stem for name in manifest.files if name.startswith("vectors/")]
     parts = {kind: (f"vectors/{kind}.parquet", f"index/{kind}.faiss", f"index/{kind}.json") for kind in sorted(kinds)}
-    wanted = ["items.parquet", "report.json", *(name for names in parts.values() for name in names)]
+    wanted = ["items.parquet", "report.json", "lineage.json", *(name for names in parts.values() for name in names)]
     for name in wanted:
         if name not in manifest.files:
             raise DamagedError(f"release {manifest.version} of {manifest.model} has no {name}")
@@ -68,8 +68,7 @@ def _load(folder: Path, manifest: Manifest) -> "Live":
         if indexes[space.kind].count != len(space.ids) or indexes[space.kind].metric != space.metric:
             raise DamagedError(f"{folder / index} is not of {folder / vectors}: their counts or metrics differ")
         spaces[space.kind] = space
-    # the kind that the catalogue names first is what the model is about
-    first = list(dict.fromkeys(item["kind"] for item in items))
+    first = json.loads((folder / "lineage.json").read_bytes())["kinds"]
     order = [kind for kind in first if kind in spaces] + [kind for kind in spaces if kind not in first]
     report = json.loads((folder / "report.json").read_bytes())
     return Live(manifest, report, {kind: spaces[kind] for kind in order}, indexes, known)

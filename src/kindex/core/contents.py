@@ -59,9 +59,18 @@ def lineage(layout: Layout, params: Params, model: str) -> dict[str, Any]:
     return {
         "model": model,
         "catalogue": block.catalogue,
+        "kinds": _kinds(layout.out("split", block.catalogue) / "train"),
         "lock": {"source": lock.source, "digest": lock.digest, "snapshot": lock.snapshot},
         "settings": settings,
     }
+
+
+def _kinds(train: Path) -> list[str]:
+    """Kinds of item, the one that the links start from first: it is what a question is taken to be about."""
+    links, items = train / "links.parquet", _needed(train / "items.parquet", f"split@{train.parent.name}")
+    columns = [pq.ParquetFile(links).read([name])[name] for name in ("left_kind", "right_kind")] if links.is_file() else []
+    columns.append(pq.ParquetFile(items).read(["kind"])["kind"])
+    return list(dict.fromkeys(kind for column in columns for kind in column.unique().to_pylist()))
 
 
 def _items(split: Path) -> bytes:
