@@ -35,7 +35,7 @@ ui: setup       ## Prefect's and MLflow's pages on loopback, until Ctrl-C
 	@$(BIN)/python -m tasks.ui
 
 schedule: setup ## deploy the nightly flow and run a worker for it (beside `make ui`)
-	@sh infra/schedule.sh
+	@$(BIN)/python -m tasks.schedule
 
 constraints: setup ## write constraints.txt from what is installed
 	@$(BIN)/python infra/pin.py > .constraints.new && mv .constraints.new constraints.txt

@@ -6,11 +6,12 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from flows.night import Night, opened
+from flows.night import Night
+from flows.opening import opened
 from flows.options import Options
 from flows.summary import Account, ModelAccount, as_rows, summary
 from kindex.core.errors import KindexError
-from tasks import environment, releases
+from tasks import environment, leftovers, releases
 from tasks.clock import Clock
 from tasks.orchestration import FlowFailedError
 
@@ -43,6 +44,8 @@ def command(name: str, options: Options, body: Body) -> int:
 def guarded(name: str, night: Night, body: Body, unchanged: bool) -> None:
     """The flow's inside, for a process that must end well although its server went away."""
     failed = None
+    if night.conductor.inside and night.conductor.server.kind == "ephemeral":
+        leftovers.note_server(night.layout)
     try:
         work(name, night, body, unchanged)
     except FlowFailedError as error:
@@ -58,9 +61,9 @@ def guarded(name: str, night: Night, body: Body, unchanged: bool) -> None:
 def finish(night: Night, unchanged: bool) -> int:
     """Print the summary; returns the exit code."""
     if night.conductor.lost:
-        night.notices.append(f"went on without Prefect: {night.conductor.lost}")
+        night.record.notices.append(f"went on without Prefect: {night.conductor.lost}")
     print(summary(account(night, unchanged)), flush=True)
-    return night.exit_code
+    return night.record.exit_code
 
 
 def deployed(name: str, options: Options, body: Body) -> None:
@@ -89,13 +92,13 @@ def work(name: str, night: Night, body: Body, unchanged: bool) -> None:
         night.replay()
         return
     body(night)
-    night.conductor.table(name, as_rows(list(night.runs.values())), f"{name} {night.options.night}: what ran, and why")
+    night.conductor.table(name, as_rows(list(night.record.runs.values())), f"{name} {night.options.night}: what ran, and why")
     for model in account(night, unchanged).models:
         if model.report:
             night.conductor.link(f"report-{model.name.lower().replace('_', '-')}", f"file://{model.report}", model.name)
-    if night.exit_code:
-        message = "; ".join(text for _, text in night.troubles) or "a candidate was held back by its gate"
-        raise FlowFailedError(f"exit code {night.exit_code}: {message}")
+    if night.record.exit_code:
+        message = "; ".join(text for _, text in night.record.troubles) or "a candidate was held back by its gate"
+        raise FlowFailedError(f"exit code {night.record.exit_code}: {message}")
 
 
 def account(night: Night, unchanged: bool) -> Account:
@@ -107,18 +110,18 @@ def account(night: Night, unchanged: bool) -> Account:
         unchanged,
         dict(night.clock.seconds),
         night.clock.total,
-        tuple(night.troubles),
-        tuple(night.notices),
+        tuple(night.record.troubles),
+        tuple(night.record.notices),
         environment.read_pages(night.layout) if standing else {},
-        night.exit_code,
+        night.record.exit_code,
     )
 
 
 def model_account(night: Night, model: str) -> ModelAccount:
     """One model's part of it, with the evidence of its release."""
     mine = (model, night.params.models[model].catalogue)
-    runs = [run for run in night.runs.values() if run.key in mine]
-    published = night.published.get(model)
+    runs = [run for run in night.record.runs.values() if run.key in mine]
+    published = night.record.published.get(model)
     if published is None:
         return ModelAccount(model, runs, None, live=releases.live_version(night.layout, model) or "")
     folder = night.layout.releases(model) / published.version

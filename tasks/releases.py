@@ -8,13 +8,12 @@ from os.path import relpath
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kindex.core import outbox, release
 from kindex.core.errors import KindexError, MetricGateError
 from kindex.core.files import canonical_json, read_json, sha256_file, write_atomic
 from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout
 from kindex.core.params import Params
+from tasks.reasons import read_yaml
 
 
 @dataclass(frozen=True)
@@ -148,15 +147,16 @@ def _page(
 
     releases = layout.releases(model)
     newest = release.names(releases)[-1:] or ["v0"]
+    version = f"v{int(newest[0][1:]) + 1:04d}"  # nobody else makes one: we hold the night
     about = {
         "model": model,
-        "version": f"v{int(newest[0][1:]) + 1:04d}",  # nobody else makes one: we hold the night
+        "version": version,
         "digest": release.content_digest(model, {name: _sha256(part) for name, part in files.items()}),
         "parent": live_version(layout, model),
         "night": night,
     }
     evidence = read_json(layout.out("evaluate", model) / "evidence.json")
-    data_docs = relpath(layout.data_docs(params.model(model).catalogue), releases / about["version"] / "notes")
+    data_docs = relpath(layout.data_docs(params.model(model).catalogue), releases / version / "notes")
     return render(evidence, cost_of_stages(layout, params, model), verdict, about, data_docs).encode()
 
 
@@ -193,7 +193,7 @@ def _targets(params: Params, model: str) -> list[tuple[str, str]]:
 
 def _inputs(layout: Layout, params: Params, model: str) -> str:
     """Hex sha256 over what a release and its verdict follow from: outputs and parameters in dvc.lock, the lock, the gate."""
-    stages = yaml.load((layout.root / "dvc.lock").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"]
+    stages = read_yaml(layout.root / "dvc.lock")["stages"]
     entries = [stages[f"{stage}@{key}"] for stage, key in _targets(params, model)]
     made = [{part: entry.get(part) for part in ("params", "outs")} for entry in entries]
     lock = sha256_file(layout.lock(params.model(model).catalogue))

@@ -5,26 +5,26 @@ from one thread, and hold the night's mutex.
 """
 
 import contextlib
+import json
 import logging
 import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from kindex.core.errors import BusyError, KindexError, OutsideError
-from kindex.core.files import read_json
+from kindex.core.files import read_json, write_atomic
 from kindex.core.layout import Layout
+from tasks.leftovers import descendants
+from tasks.reasons import PARAMS, changed_leaves, read_yaml, reason, settings_named, value_at
 
 if TYPE_CHECKING:
     pass
 
-FIRST_TIME, PARAMS = "first time", "params.yaml"
 PASSING = (BusyError.exit_code, OutsideError.exit_code)
 """Exit codes of what may be over in a minute: another run's lock, an outside system. The others stay as they are."""
 
@@ -61,8 +61,9 @@ class Pipeline:
         from dvc.repo import Repo
 
         self.layout = layout
-        with contextlib.chdir(layout.root):
+        with self._inside():
             self._repo: Repo = Repo(str(layout.root))
+            mend_rwlock(Path(str(self._repo.tmp_dir)), layout.var / "dvc.pid")
         for name in ("dvc", "dvc_data", "dvc_objects"):
             logging.getLogger(name).setLevel(logging.ERROR)  # the night prints its own lines
 
@@ -95,12 +96,12 @@ class Pipeline:
 
     def _changed_settings(self, target: str, changes: Any) -> list[str]:
         """The settings, by their full names, that differ from those in dvc.lock."""
-        named = [name for part in changes if isinstance(part, Mapping) for name in _settings(part)]
-        if not named:
+        names = settings_named(changes)
+        if not names:
             return []
-        lock, params = (_read_yaml(self.layout.root / name) for name in ("dvc.lock", PARAMS))
+        lock, params = (read_yaml(self.layout.root / name) for name in ("dvc.lock", PARAMS))
         recorded = lock["stages"][target]["params"][PARAMS]
-        return [leaf for name in named for leaf in changed_leaves(recorded.get(name), _at(params, name), name)]
+        return [leaf for name in names for leaf in changed_leaves(recorded.get(name), value_at(params, name), name)]
 
     @contextlib.contextmanager
     def _inside(self, target: str = "dvc.yaml") -> Iterator[None]:
@@ -114,58 +115,26 @@ class Pipeline:
                 raise _translated(error, target, self.layout) from error
 
 
-def reason(changes: Any, settings: Sequence[str] = ()) -> str:
-    """One line out of what `dvc status` says of a stage; `settings` are the parameters that changed.
+def mend_rwlock(folder: Path, last: Path) -> None:
+    """Free what the last flow held in DVC's record of readers and writers, should it have been killed; then note our id.
 
-    >>> reason([{"changed deps": {"params.yaml": {"models.m": "modified"}, "data/split/c": "modified"}}], ["models.m.seed"])
-    'models.m.seed and data/split/c changed'
+    DVC sees by its number whether a holder lives: numbers are used again, and a kill in the middle of writing leaves a file
+    that DVC refuses from then on. The caller holds the night's mutex, so the last flow is no more.
     """
-    parts = [part for part in changes if isinstance(part, Mapping)]
-    deps = {name: state for part in parts for name, state in part.get("changed deps", {}).items()}
-    outs = {name: state for part in parts for name, state in part.get("changed outs", {}).items()}
-    if deps.get(PARAMS) == "new":  # not even the names of the parameters are in dvc.lock
-        return FIRST_TIME
-    changed = [*settings, *(name for name in deps if name != PARAMS)]
-    if "changed command" in changes:
-        changed.append("the command in dvc.yaml")
-    if changed:
-        return f"{_listed(changed)} changed"
-    if outs:
-        states = set(outs.values())
-        return f"{_listed(list(outs))} {'is missing' if states == {'deleted'} else 'is not what was recorded'}"
-    return _listed([str(part) for part in changes])
+    from dvc.lock import make_lock
 
-
-def changed_leaves(old: Any, new: Any, name: str) -> list[str]:
-    """Full names of the values that differ.
-
-    >>> changed_leaves({"seed": 7, "dimensions": 50}, {"seed": 7, "dimensions": 48}, "models.m")
-    ['models.m.dimensions']
-    """
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        keys = [key for key in [*new, *(key for key in old if key not in new)] if old.get(key) != new.get(key)]
-        return [leaf for key in keys for leaf in changed_leaves(old.get(key), new.get(key), f"{name}.{key}")]
-    return [name]
-
-
-def _settings(part: Mapping[str, Any]) -> list[str]:
-    state = part.get("changed deps", {}).get(PARAMS, {})
-    return list(state) if isinstance(state, Mapping) else []
-
-
-def _at(tree: Any, name: str) -> Any:
-    for key in name.split("."):
-        tree = tree.get(key, {}) if isinstance(tree, Mapping) else {}
-    return tree
-
-
-def _read_yaml(path: Path) -> Any:
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-
-
-def _listed(names: list[str], most: int = 3) -> str:
-    shown = names[:most] + ([f"{len(names) - most} more"] if len(names) > most else [])
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+    record = folder / "rwlock"
+    dead = int(last.read_text()) if last.exists() and last.read_text().isdigit() else None
+    with make_lock(str(folder / "rwlock.lock"), tmp_dir=str(folder)):
+        try:
+            held = json.loads(record.read_text()) if record.exists() else {}
+            writers = {path: one for path, one in held.get("write", {}).items() if one["pid"] != dead}
+            readers = {path: [one for one in many if one["pid"] != dead] for path, many in held.get("read", {}).items()}
+            mended = {"read": {path: left for path, left in readers.items() if left}, "write": writers}
+        except (ValueError, AttributeError, KeyError, TypeError):
+            mended = {}
+        write_atomic(record, json.dumps(mended).encode())
+    write_atomic(last, str(os.getpid()).encode())
 
 
 def _translated(error: BaseException, target: str, layout: Layout) -> KindexError:
@@ -212,17 +181,8 @@ def _no_orphans(target: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for pid in _descendants(os.getpid()):
+        for pid in descendants(os.getpid()):
             with contextlib.suppress(OSError):
                 if f"DVC_STAGE={target}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
                     os.kill(pid, signal.SIGKILL)
         raise
-
-
-def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in map(int, children.read_text().split()):
-                found += [child, *_descendants(child)]
-    return found

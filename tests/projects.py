@@ -40,13 +40,13 @@ gates:
 """
 
 
-def make(root: Path) -> Layout:
-    """The project's files below `root`, with a copy of the code that dvc.yaml names, and DVC without git."""
+def make(root: Path, code: Path = ROOT) -> Layout:
+    """The project's files below `root`, with a copy of the code below `code` that dvc.yaml names, and DVC without git."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text(PARAMS)
-    shutil.copy(ROOT / "dvc.yaml", root)
-    shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "infra", root / "infra")
+    shutil.copy(code / "dvc.yaml", root)
+    shutil.copytree(code / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(code / "infra", root / "infra")
     write_links(root / "links.csv")
     write_stamps(root / "stamps.parquet")
     run(root, sys.executable, "-m", "dvc", "init", "--no-scm", "-q", check=True)
@@ -99,7 +99,7 @@ def environment(root: Path, **more: str) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "passive",
         "DVC_SITE_CACHE_DIR": str(root / ".site"),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": f"{root / 'src'}{os.pathsep}{ROOT}",  # the code that its dvc.yaml watches is the code that runs
     }
     return {**mine, **fixed, **more}
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from flows.night import Night, check, opened
+from flows.night import Night
+from flows.opening import check, opened
 from flows.options import Options
 from kindex.core import params as settings
 from kindex.core.errors import BusyError, ConfigError, DataGateError
@@ -54,20 +55,20 @@ def test_a_catalogue_that_fails_stops_its_model_and_nothing_else(layout):
     run_all(made)
     assert [target for target in pipeline.called if "shop" in target] == ["ingest@shop", "validate@shop"]
     assert f"evaluate@{PICTURED}" in pipeline.called
-    assert {run.outcome for run in made.runs.values() if run.key == LINKED} == {"skipped"}
+    assert {run.outcome for run in made.record.runs.values() if run.key == LINKED} == {"skipped"}
     assert made.broken(LINKED) == "validate@shop"
     assert made.broken(PICTURED) == ""
-    assert made.line(LINKED) == "validate@shop failed; the live release stays"
-    assert made.exit_code == 3
+    assert made.record.line(LINKED, made.broken(LINKED)) == "validate@shop failed; the live release stays"
+    assert made.record.exit_code == 3
     made.publish(LINKED)
-    assert made.published == {}
+    assert made.record.published == {}
 
 
 def test_a_fault_of_ours_is_kept_for_the_end_too(layout, capsys):
     made, pipeline = night(layout, train_shop_pairs=ZeroDivisionError("oops"))
     run_all(made)
     assert f"evaluate@{PICTURED}" in pipeline.called
-    assert made.exit_code == 1
+    assert made.record.exit_code == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
@@ -76,15 +77,15 @@ def test_a_fault_of_ours_is_kept_for_the_end_too(layout, capsys):
 )
 def test_the_worst_exit_code_wins(layout, codes, worst):
     made, _ = night(layout)
-    made.troubles = [(code, "") for code in codes]
-    assert made.exit_code == worst
+    made.record.troubles = [(code, "") for code in codes]
+    assert made.record.exit_code == worst
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("held", 4), ("live", 0), ("unchanged", 0)])
 def test_a_held_candidate_is_exit_4(layout, outcome, code):
     made, _ = night(layout)
-    made.published[LINKED] = Published(LINKED, outcome, "v0002", "ab" * 32, "v0001", "v0001", True)
-    assert made.exit_code == code
+    made.record.published[LINKED] = Published(LINKED, outcome, "v0002", "ab" * 32, "v0001", "v0001", True)
+    assert made.record.exit_code == code
 
 
 def test_only_some_models_take_only_their_catalogues(layout):
@@ -113,7 +114,7 @@ def test_a_source_that_is_down_does_not_stop_the_others(layout, monkeypatch):
     made.move_locks()
     assert seen == ["shop", "stamps"]
     assert made.moved == ["stamps"]
-    assert made.troubles == [(3, "links.csv is not there")]
+    assert made.record.troubles == [(3, "links.csv is not there")]
 
 
 def test_one_flow_at_a_time(layout, monkeypatch):

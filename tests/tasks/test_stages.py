@@ -1,5 +1,6 @@
 """DVC as the flows use it, on a project of three tiny stages."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import pytest
 from kindex.core.errors import BusyError
 from kindex.core.layout import Layout
 from tasks.environment import settle
-from tasks.stages import FIRST_TIME, Pipeline, StageFailedError, changed_leaves, reason
+from tasks.reasons import FIRST_TIME
+from tasks.stages import Pipeline, StageFailedError
 
 DVC = """\
 stages:
@@ -126,6 +128,27 @@ def test_a_repository_in_use_is_busy(layout):
         held.close()
 
 
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_killed_nights_number_may_be_anothers_by_now(layout, noted):
+    """Process 1 always lives, as the process that got a killed night's number would."""
+    holder = {"pid": 1, "cmd": "flows/nightly.py"}
+    held = {"read": {str(layout.root / "source.txt"): [holder]}, "write": {str(layout.root / "data" / "a.txt"): holder}}
+    (layout.root / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(held))
+    if noted:
+        layout.var.mkdir()
+        (layout.var / "dvc.pid").write_text("1")
+        assert Pipeline(layout).reproduce("ingest", "a", silent).why == FIRST_TIME
+    else:  # somebody else's: it may be at work
+        with pytest.raises(BusyError):
+            Pipeline(layout).reproduce("ingest", "a", silent)
+
+
+@pytest.mark.parametrize("left", ["", '{"read": {', "[]", '{"write": {"x": 3}}'])
+def test_a_record_of_locks_that_a_kill_cut_short_is_begun_anew(layout, left):
+    (layout.root / ".dvc" / "tmp" / "rwlock").write_text(left)
+    assert Pipeline(layout).reproduce("ingest", "a", silent).why == FIRST_TIME
+
+
 def test_a_broken_dvc_yaml_is_a_bad_configuration(layout):
     (layout.root / "dvc.yaml").write_text("stages: [")
     with pytest.raises(StageFailedError) as caught:
@@ -164,26 +187,3 @@ def test_a_stage_that_is_cancelled_takes_its_process_along(layout):
             return
         time.sleep(0.05)
     pytest.fail("the stage's process outlived its night")
-
-
-@pytest.mark.parametrize(
-    ("changes", "settings", "line"),
-    [
-        ([{"changed deps": {"params.yaml": "new", "x": "new"}}, {"changed outs": {"y": "deleted"}}], [], FIRST_TIME),
-        ([{"changed deps": {"a": "modified", "b": "deleted"}}], [], "a and b changed"),
-        ([{"changed deps": {"a": "modified"}}, {"changed outs": {"y": "deleted"}}], [], "a changed"),
-        ([{"changed deps": {"params.yaml": {"models.m": "modified"}}}], ["models.m.seed"], "models.m.seed changed"),
-        ([{"changed deps": dict.fromkeys("abcde", "modified")}], [], "a, b, c and 2 more changed"),
-        ([{"changed outs": {"y": "modified"}}], [], "y is not what was recorded"),
-        (["changed command"], [], "the command in dvc.yaml changed"),
-        (["always changed"], [], "always changed"),
-    ],
-)
-def test_reasons(changes, settings, line):
-    assert reason(changes, settings) == line
-
-
-def test_changed_leaves_name_what_came_and_went():
-    old, new = {"a": 1, "b": {"c": 2, "d": 3}, "gone": 0}, {"a": 1, "b": {"c": 5, "d": 3}, "come": 4}
-    assert changed_leaves(old, new, "m") == ["m.b.c", "m.come", "m.gone"]
-    assert changed_leaves(None, {"a": 1}, "m") == ["m"]

@@ -1,0 +1,44 @@
+import os
+import subprocess
+import sys
+
+from kindex.core.layout import Layout
+from tasks import leftovers
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)  # prefect.server.api.server"]
+
+
+def test_the_server_of_a_killed_night_is_ended(tmp_path):
+    layout = Layout(tmp_path)
+    with subprocess.Popen(SLEEP) as server:
+        leftovers.note_server(layout)
+        leftovers.end_server(layout)
+        assert server.wait(10) == -9
+    leftovers.end_server(layout)  # nothing is left to end
+
+
+def test_a_process_that_only_has_its_number_is_left_alone(tmp_path):
+    layout = Layout(tmp_path)
+    with subprocess.Popen(SLEEP) as stranger:
+        layout.var.mkdir()
+        (layout.var / "ephemeral-server.json").write_text(f'{{"{stranger.pid}": "12345"}}')
+        leftovers.end_server(layout)
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_other_children_are_not_servers(tmp_path):
+    layout = Layout(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+        assert child.pid in leftovers.descendants(os.getpid())
+        leftovers.note_server(layout)
+        leftovers.end_server(layout)
+        assert child.poll() is None
+        child.kill()
+
+
+def test_a_damaged_note_ends_nothing(tmp_path):
+    layout = Layout(tmp_path)
+    layout.var.mkdir()
+    (layout.var / "ephemeral-server.json").write_text('{"x": "1"')
+    leftovers.end_server(layout)
