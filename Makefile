@@ -23,10 +23,10 @@ nightly: setup  ## run the nightly flow: ARGS='--help' shows what it takes
 	@$(BIN)/python -m flows.nightly $(ARGS)
 
 test: setup     ## the fast tests
-	@$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 test-slow: setup ## servers, whole nights, kills, a real browser
-	@$(BIN)/pytest -n 2 -m slow $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m slow $(ARGS)
 
 check: setup    ## lint, types and the import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -9,6 +9,9 @@ from tasks.releases import Published
 from tasks.stages import StageRun
 
 WIDTH = 100
+INDENT = 14
+"""Columns before the text of a model's line: its label, and blanks."""
+
 OWNERS = {"DVC": "DVC and starting stages", "releases": "gate and releases", "the flow": "the flow itself"}
 """Names for the owners of the clock's seconds, where they need more than their own."""
 
@@ -74,7 +77,7 @@ def of_model(model: ModelAccount) -> list[str]:
     """Stages, quality, index, gate, release, neighbours and report of one model."""
     parts = {"stages": [f"{run.stage:<9} {run.outcome:<11}{run.seconds:>7.1f} s  {run.why}" for run in model.runs]}
     if model.evidence:
-        parts |= {"quality": [headline(model.evidence)], "index": [index_recall(model.evidence)]}
+        parts |= {"quality": headline(model.evidence), "index": [index_recall(model.evidence)]}
     if model.published:
         parts |= {"gate": gate(model.published), "release": [release(model.published)]}
     else:
@@ -89,16 +92,16 @@ def labelled(label: str, texts: Sequence[str]) -> list[tuple[str, str]]:
     return [(label if place == 0 else "", text) for place, text in enumerate(texts)]
 
 
-def headline(evidence: Mapping[str, Any]) -> str:
-    """The model's own figure with its interval, next to its baselines."""
+def headline(evidence: Mapping[str, Any]) -> list[str]:
+    """The model's own figure with its interval, and its baselines on the next line."""
     head = evidence.get("headline") or {}
     if head.get("value") is None:
-        return "not measured"
+        return ["not measured"]
     interval = f" [{head['low']:.3f}, {head['high']:.3f}]" if head.get("low") is not None else ""
     baselines = ", ".join(f"{name} {value:.3f}" for name, value in (head.get("baselines") or {}).items())
-    beside = f"; baselines: {baselines}" if baselines else ""
     lower = " (lower is better)" if head.get("better") == "lower" else ""
-    return f"{titled(str(head['metric']))} {head['value']:.3f}{interval}{lower}{beside}"
+    own = f"{titled(str(head['metric']))} {head['value']:.3f}{interval}{lower}"
+    return [own, f"baselines: {baselines}"] if baselines else [own]
 
 
 def index_recall(evidence: Mapping[str, Any]) -> str:
@@ -135,11 +138,15 @@ def release(published: Published) -> str:
 
 
 def neighbours(evidence: Mapping[str, Any], most: int = 5, hits: int = 3) -> list[str]:
-    """A few queries, each with its nearest."""
+    """A few queries, each with as many of its nearest as a line holds, and one at least."""
     lines = []
     for query in (evidence.get("examples") or [])[:most]:
-        found = ", ".join(f"{named(hit)} {hit['score']:.2f}" for hit in query["hits"][:hits])
-        lines.append(f"{named(query)}: {found}")
+        line, *more = [f"{named(hit)} {hit['score']:.2f}" for hit in query["hits"][:hits]] or ["none"]
+        line = f"{named(query)}: {line}"
+        for hit in more:
+            if len(line) + len(hit) + 2 <= WIDTH - INDENT:
+                line += f", {hit}"
+        lines.append(line)
     return lines
 
 

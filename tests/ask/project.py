@@ -20,7 +20,7 @@ from kindex.index.build import build as build_index
 WORDS = ("king", "queen", "man", "woman", "torch.optim.adam", "torch.optim.sgd", "json", "Łódź")
 PARAMS = """
 catalogues:
-  words: {source: {kind: digits}}
+  words: {source: {kind: digits}, checks: {}, split: {}}
 models:
   words-pairs: {catalogue: words, family: pairs, dimensions: 4, seed: 7, threads: 1}
 indexes:

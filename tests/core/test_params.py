@@ -54,6 +54,7 @@ def test_the_projects_own_params_are_right():
         ("[8, 8]", "[8, 8.5]", "catalogues.books.checks.image_shape.1 is 8.5: allowed: a valid integer"),
         ("checks: {image_shape: [8, 8]}", "checks: 5", "catalogues.books.checks is 5"),
         ("source: {kind: files, links: links.csv}, ", "", "catalogues.books.source: it is missing"),
+        ("split: {heldout_share: 0.2}", "", "catalogues.books.split is missing: write `split: {}` for the defaults"),
         ("catalogue: books", "catalogue: book", "models.books-pairs.catalogue is 'book': did you mean books? Allowed: books"),
         ("family: pairs, ", "", "models.books-pairs.family is missing"),
         ("family: pairs", "family: [pairs]", "models.books-pairs.family is ['pairs'], allowed: a name"),

@@ -18,7 +18,7 @@ MODEL = "m"
 
 def project(root: Path, split: Split, family: str, config: dict[str, Any]) -> Layout:
     blocks = {
-        "catalogues": {"planted": {"source": {"kind": "files"}}},
+        "catalogues": {"planted": {"source": {"kind": "files"}, "checks": {}, "split": {}}},
         "models": {MODEL: {"catalogue": "planted", "family": family, **config}},
         "indexes": {MODEL: {}},
         "gates": {MODEL: []},

@@ -50,7 +50,8 @@ def test_a_night_that_published():
         "m",
         "  stages      ingest    up to date     0.1 s",
         "              train     ran           41.3 s  models.m.dimensions changed",
-        "  quality     link recall@10 0.440 [0.420, 0.457]; baselines: SVD 0.345, popularity 0.025",
+        "  quality     link recall@10 0.440 [0.420, 0.457]",
+        "              baselines: SVD 0.345, popularity 0.025",
         "  index       index recall@10 0.996",
         "  gate        passed, 6 of 6 lines",
         "  release     v0003 3fa93fa93fa9, live (new; parent v0002)",
@@ -100,14 +101,20 @@ def test_no_line_is_wider_than_a_log_and_no_id_reaches_the_terminal_raw():
     assert "\u202e" not in text
 
 
+def test_a_line_holds_as_many_neighbours_as_fit_whole():
+    long = [{"id": letter * 40, "score": 0.5} for letter in "abc"]
+    text = summary(account(models=[ModelAccount("m", RUNS, LIVE, {**EVIDENCE, "examples": [{"id": "q", "hits": long}]})]))
+    assert f"q: {'a' * 40} 0.50\n" in text, "the second would have been cut"
+
+
 @pytest.mark.parametrize("evidence", [{}, {"headline": None}, {"headline": {"metric": "x", "value": None}}])
 def test_a_missing_figure_is_said_to_be_missing(evidence):
-    assert headline(evidence) == "not measured"
+    assert headline(evidence) == ["not measured"]
 
 
 def test_a_figure_that_should_be_small_says_so():
     head = {"metric": "reconstruction_mse", "value": 0.0123, "better": "lower", "baselines": {"PCA": 0.02}}
-    assert headline({"headline": head}) == "reconstruction mse 0.012 (lower is better); baselines: PCA 0.020"
+    assert headline({"headline": head}) == ["reconstruction mse 0.012 (lower is better)", "baselines: PCA 0.020"]
 
 
 def test_a_label_that_the_id_says_already_is_left_out():

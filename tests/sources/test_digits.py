@@ -46,14 +46,20 @@ def test_another_file_or_version_is_refused():
             digits.read(CONFIG, {**snapshot, name: "other"}, Path(), Silent())
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"not gzip", gzip.compress(b"1,2,3\n"), gzip.compress(b"x,y\n"), gzip.compress(b"17," * 64 + b"3\n"),
-     gzip.compress(b"0," * 64 + b"3\n")[:-9]],
-)  # fmt: skip
-def test_damage_is_an_error_that_names_the_file(content):
+DAMAGED = {
+    "empty": b"",
+    "not gzip": b"not gzip",
+    "three numbers": gzip.compress(b"1,2,3\n"),
+    "text": gzip.compress(b"x,y\n"),
+    "a pixel of 17": gzip.compress(b"17," * 64 + b"3\n"),
+    "truncated": gzip.compress(b"0," * 64 + b"3\n")[:-9],
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damage_is_an_error_that_names_the_file(name):
     with pytest.raises(DamagedError, match=r"digits\.csv\.gz"):
-        digits.parse(content)
+        digits.parse(DAMAGED[name])
 
 
 def test_a_png_is_lossless():

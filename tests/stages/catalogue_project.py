@@ -24,7 +24,7 @@ def project(root: Path, **checks: float) -> Layout:
     """A project with `links.csv` and a params.yaml whose `catalogues.books.checks` are `checks`."""
     source = {"kind": "files", "links": "links.csv", "left": "user", "right": "book", "weight": "stars"}
     blocks = {
-        "catalogues": {KEY: {"source": source, "checks": checks}},
+        "catalogues": {KEY: {"source": source, "checks": checks, "split": {}}},
         "models": {"m": {"catalogue": KEY, "family": "pairs"}},
         "indexes": {"m": {}},
         "gates": {"m": []},

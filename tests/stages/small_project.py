@@ -21,7 +21,7 @@ from tests.judge.small import items, planted
 def params(family: str, index: str = "auto", **settings: int) -> Params:
     return parse(
         {
-            "catalogues": {"small": {"source": {"kind": "files"}}},
+            "catalogues": {"small": {"source": {"kind": "files"}, "checks": {}, "split": {}}},
             "models": {"small-model": {"catalogue": "small", "family": family, "seed": 3, **settings}},
             "indexes": {"small-model": {"kind": index}},
             "gates": {"small-model": []},

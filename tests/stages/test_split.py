@@ -19,7 +19,7 @@ from tests.core.test_split import all_pairs, image_catalogue, link_catalogue
 
 def run(root: Path, catalogue: Catalogue, **settings: object) -> tuple[Path, dict]:
     blocks = {
-        "catalogues": {"c": {"source": {"kind": "files"}, "split": {"heldout_share": 0.2, **settings}}},
+        "catalogues": {"c": {"source": {"kind": "files"}, "checks": {}, "split": {"heldout_share": 0.2, **settings}}},
         "models": {"m": {"catalogue": "c", "family": "pairs"}},
         "indexes": {"m": {}},
         "gates": {"m": []},

@@ -6,7 +6,7 @@ The blocks of `models` are the families' own: `catalogue` and `family` are read 
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -46,11 +46,14 @@ class SplitParams:
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogueParams:
-    """One block of `catalogues`. `source` holds `kind` (a file of `kindex/sources`) and that source's own settings."""
+    """One block of `catalogues`. `source` holds `kind` (a file of `kindex/sources`) and that source's own settings.
+
+    `checks` and `split` may be empty mappings but not left out, for dvc.yaml tracks them by name.
+    """
 
     source: dict[str, Any]
-    checks: CheckParams = field(default_factory=CheckParams)
-    split: SplitParams = field(default_factory=SplitParams)
+    checks: CheckParams
+    split: SplitParams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,9 +219,7 @@ def parse(raw: Any) -> Params:
     for name in ("catalogues", "models"):
         if not raw.get(name):
             raise ConfigError(f"params.yaml has no {name}: give at least one block under `{name}:`")
-    catalogues = {
-        key: build(CatalogueParams, block, f"catalogues.{key}") for key, block in _section(raw, "catalogues").items()
-    }
+    catalogues = {key: _catalogue(key, block) for key, block in _section(raw, "catalogues").items()}
     models = {key: _model(key, block, catalogues) for key, block in _section(raw, "models").items()}
     for section in ("indexes", "gates"):
         for key in _section(raw, section):
@@ -246,6 +247,13 @@ def _section(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
             allowed = "up to 80 ASCII letters, digits, - and _, the first a letter or digit"
             raise ConfigError(f"{name}.{key} is not a name, allowed: {allowed}. Edit params.yaml")
     return blocks
+
+
+def _catalogue(key: str, block: Any) -> CatalogueParams:
+    for name in ("checks", "split") if isinstance(block, Mapping) else ():
+        if name not in block:
+            raise ConfigError(f"catalogues.{key}.{name} is missing: write `{name}: {{}}` for the defaults. Edit params.yaml")
+    return build(CatalogueParams, block, f"catalogues.{key}")
 
 
 def _model(key: str, block: Any, catalogues: Mapping[str, CatalogueParams]) -> ModelParams:
