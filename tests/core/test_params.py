@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kindex.core.blocks import build
 from kindex.core.errors import ConfigError
-from kindex.core.params import CheckParams, IndexParams, Threshold, build, load, parse
+from kindex.core.params import CheckParams, IndexParams, Threshold, load, parse
 from kindex.core.settings import package_folder, settings
 
 GOOD = """

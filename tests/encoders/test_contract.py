@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kindex.core.blocks import build
 from kindex.core.errors import ConfigError, DamagedError, MetricGateError
-from kindex.core.params import build
 from kindex.core.watch import Silent
 from kindex.encoders import families
 from kindex.stages.terminal import TerminalWatch

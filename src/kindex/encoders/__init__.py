@@ -13,9 +13,10 @@ import pkgutil
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from kindex.core.blocks import build
 from kindex.core.catalogue import Catalogue
 from kindex.core.errors import ConfigError, choices
-from kindex.core.params import ModelParams, build
+from kindex.core.params import ModelParams
 from kindex.core.space import Space
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from kindex.core.catalogue import Catalogue
@@ -66,7 +67,7 @@ def fit(train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Wa
     links = train.links
     left, left_P = Vocabulary.of(links["left_kind"], links["left"])
     right, right_P = Vocabulary.of(links["right_kind"], links["right"])
-    hidden_P = heldout_links(links, config.validation_share, "validation")
+    hidden_P = _to_validate(links, left_P, right_P, config.validation_share)
     known = Links.of(left_P[~hidden_P], right_P[~hidden_P], len(left), len(right))
     hidden = Links.of(left_P[hidden_P], right_P[hidden_P], len(left), len(right))
     tables = _Tables(known, hidden, config, rng)
@@ -195,6 +196,18 @@ class _Tables:
         for name, array in {**self.model(), **self.memory()}.items():
             if name in arrays:
                 array[...] = arrays[name]
+
+
+def _to_validate(links: pa.Table, left_P: np.ndarray, right_P: np.ndarray, share: float) -> np.ndarray:
+    """Which links stop the fit early (P bool); each row of both tables keeps a link to learn from.
+
+    In a graph of one kind an item stands in both tables: the link that anchors it may lead to it, and all those that lead
+    from it be set aside.
+    """
+    hidden_P = heldout_links(links, share, "validation")
+    for row_P in (left_P, right_P):
+        hidden_P &= np.bincount(row_P[~hidden_P], minlength=row_P.max(initial=-1) + 1)[row_P] > 0
+    return hidden_P
 
 
 def _start(known: Links, config: Config, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:

@@ -102,10 +102,12 @@ def judge(material: Material, settings: EvaluateParams, series: str, watch: Watc
 
 
 def main_kind(split: Split, spaces: Mapping[str, Space]) -> str:
-    """The kind that people ask about: what asks most in train links, else what has the most vectors."""
-    links = split.train.tables.get("links")
+    """The kind that people can judge: one that labels or descriptions tell of, else what asks most in train links, else
+    what has the most vectors."""
+    links, items = split.train.tables.get("links"), split.train.items
     asks = {} if links is None else {kind: pc.sum(pc.equal(links["left_kind"], kind)).as_py() or 0 for kind in spaces}
-    return max(sorted(spaces), key=lambda kind: (asks.get(kind, 0), len(spaces[kind].ids)))
+    told = set(items["kind"].filter(pc.or_(pc.is_valid(items["label"]), pc.is_valid(items["description"]))).unique().to_pylist())
+    return max(sorted(spaces), key=lambda kind: (kind in told, asks.get(kind, 0), len(spaces[kind].ids)))
 
 
 def _finite(space: Space) -> Space:

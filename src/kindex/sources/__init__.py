@@ -20,9 +20,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from kindex.core.blocks import build
 from kindex.core.catalogue import Catalogue
 from kindex.core.errors import ConfigError, DataGateError, choices
-from kindex.core.params import CatalogueParams, build
+from kindex.core.params import CatalogueParams
 
 _NOT_KINDS = ("locking",)
 
