@@ -12,7 +12,7 @@ from kindex.core import params as settings
 from kindex.core.files import sha256_file, write_atomic
 from kindex.core.layout import Layout
 from kindex.core.params import Params
-from tasks import environment, leftovers
+from tasks import environment, leftovers, room
 from tasks.clock import Clock
 from tasks.orchestration import Conductor
 
@@ -21,9 +21,10 @@ from tasks.orchestration import Conductor
 def opened(options: Options, clock: Clock) -> Iterator[Night]:
     """A night with the project's one mutex held and params.yaml checked: the quick refusals, before heavy imports.
 
-    Raises `ConfigError` (2) and, when another flow works on the project, `BusyError` (5).
+    Raises `ConfigError` (2), `BusyError` (5) when another flow works on the project, `OutsideError` (6) on a full disk.
     """
     layout = layouts.find(options.root)
+    room.require(layout)
     with mutex.hold(layout.mutex("night"), f"the night of {layout.root}"):
         leftovers.end_server(layout)
         environment.settle(layout)
@@ -46,11 +47,12 @@ def check(layout: Layout, params: Params) -> None:
     marker, wanted = layout.var / "params.checked", sha256_file(layout.params)
     if marker.exists() and marker.read_text() == wanted:
         return
-    from kindex.encoders import configure
+    from kindex.encoders import configure, require
     from kindex.sources import source
 
-    for name, block in params.catalogues.items():
-        source(block, name)
+    sources = {name: source(block, name) for name, block in params.catalogues.items()}
     for name, model in params.models.items():
         configure(model, name)
+        module, config = sources[model.catalogue]
+        require(model, name, module.tables(config))
     write_atomic(marker, wanted.encode())

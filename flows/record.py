@@ -33,8 +33,10 @@ class Record:
 
     @property
     def idle(self) -> bool:
-        """Whether no stage ran and nothing went wrong."""
-        return not self.troubles and all(run.outcome in ("up to date", "restored") for run in self.runs.values())
+        """Whether no stage ran, no release was judged (which a killed night may leave to the next), and nothing went wrong."""
+        judged = any(result.outcome != "unchanged" for result in self.published.values())
+        ran = any(run.outcome not in ("up to date", "restored") for run in self.runs.values())
+        return not (self.troubles or judged or ran)
 
     def line(self, model: str, broken: str) -> str:
         """What became of one model, in a line; `broken` is the target that stopped it, if one did."""

@@ -10,7 +10,7 @@ from flows.night import Night
 from flows.opening import opened
 from flows.options import Options
 from flows.summary import Account, ModelAccount, as_rows, summary
-from kindex.core.errors import KindexError
+from kindex.core.errors import KindexError, OutsideError
 from tasks import environment, leftovers, releases
 from tasks.clock import Clock
 from tasks.orchestration import FlowFailedError
@@ -33,6 +33,9 @@ def command(name: str, options: Options, body: Body) -> int:
     except KindexError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:  # the disk, mostly
+        print(f"{name}: {error}", file=sys.stderr)
+        return OutsideError.exit_code
     except KeyboardInterrupt:
         print(f"{name}: stopped. Run it again to go on from here", file=sys.stderr)
         return 130
@@ -103,7 +106,8 @@ def work(name: str, night: Night, body: Body, unchanged: bool) -> None:
 
 def account(night: Night, unchanged: bool) -> Account:
     """The night as its summary wants it."""
-    standing = night.conductor.server.kind == "standing"
+    pages = environment.read_pages(night.layout)
+    own = night.conductor.server.address == f"{pages.get('prefect')}/api"  # a worker is given its address
     return Account(
         night.options.night,
         [model_account(night, model) for model in night.models],
@@ -112,7 +116,7 @@ def account(night: Night, unchanged: bool) -> Account:
         night.clock.total,
         tuple(night.record.troubles),
         tuple(night.record.notices),
-        environment.read_pages(night.layout) if standing else {},
+        pages if own else {},
         night.record.exit_code,
     )
 

@@ -50,7 +50,9 @@ def summary(account: Account) -> str:
         for model in account.models:
             lines += ["", *of_model(model)]
         lines.append("")
-    lines += [f"stopped: {plain(message)} (exit code {code})" for code, message in account.troubles]
+    for code, message in account.troubles:
+        first, *table = message.splitlines() or [""]  # what drifted comes as a table
+        lines += [f"stopped: {plain(first)} (exit code {code})", *(f"  {plain(line)}" for line in table)]
     lines += [f"notice: {plain(notice)}" for notice in account.notices]
     lines.append(times(account))
     if not account.unchanged:

@@ -14,16 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kindex.core.errors import BusyError, KindexError, OutsideError
 from kindex.core.files import read_json, write_atomic
 from kindex.core.layout import Layout
+from tasks import room
 from tasks.leftovers import descendants
 from tasks.reasons import PARAMS, changed_leaves, read_yaml, reason, settings_named, value_at
-
-if TYPE_CHECKING:
-    pass
 
 PASSING = (BusyError.exit_code, OutsideError.exit_code)
 """Exit codes of what may be over in a minute: another run's lock, an outside system. The others stay as they are."""
@@ -86,6 +84,7 @@ class Pipeline:
         say(why or "up to date")
         if not why:
             return StageRun(stage, key, "up to date", "", time.perf_counter() - began)
+        room.require(self.layout, target)
         costs = self.layout.costs(stage, key)
         former = _stamp(costs)
         with self._inside(target), _no_orphans(target):
@@ -150,7 +149,8 @@ def _translated(error: BaseException, target: str, layout: Layout) -> KindexErro
         if isinstance(cause, KindexError):
             return cause
         if isinstance(cause, LockError):
-            return BusyError(f"{target}: {str(cause).splitlines()[0]}")
+            who = str(cause).partition("\n\n")[0]  # what follows is how to break the lock; `mend_rwlock` does that
+            return BusyError(f"{target}: {' '.join(who.split())}")
         if found := re.search(r"exited with (-?\d+)", str(cause)):
             return _failure(target, int(found[1]), layout)
     for cause in chain:

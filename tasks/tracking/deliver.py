@@ -70,6 +70,9 @@ def deliver_model(store: Store, layout: Layout, payload: Payload, key: str) -> N
     registry.register(store, run, model_id, manifest, {"kindex.verdict": verdict})
     store.client.update_run(run_id, name=f"{manifest.version} {verdict}")
     store.client.set_terminated(run_id, "FINISHED")
+    parent = store.client.get_run(run.data.tags["mlflow.parentRunId"])
+    if parent.info.status == "RUNNING":  # its night published this, and may have been killed before it told of itself
+        store.client.set_terminated(parent.info.run_id, "FINISHED")
 
 
 def deliver_night(store: Store, payload: Payload, key: str) -> None:

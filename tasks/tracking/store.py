@@ -34,6 +34,9 @@ QUIET_AND_BOUNDED = {
 }
 """Set before MLflow is imported, each unless the environment says otherwise."""
 
+UNANSWERED = re.compile(r"API request to (https?://[^/\s]+)\S* failed with exception .*")
+"""What MLflow says, at length, of a server that it does not reach."""
+
 
 @dataclass(frozen=True)
 class Store:
@@ -118,7 +121,8 @@ def quiet() -> Iterator[None]:
 def reason(error: BaseException) -> str:
     """The first line of an error, without secrets, short enough for a summary."""
     lines = str(error).splitlines()
-    return redact(lines[0] if lines else type(error).__name__)[:300]
+    plain = UNANSWERED.sub(r"\1 does not answer", lines[0] if lines else type(error).__name__)
+    return redact(plain)[:300]
 
 
 def _settle() -> None:

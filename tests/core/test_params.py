@@ -20,6 +20,7 @@ indexes:
   books-pairs: {kind: auto}
 gates:
   books-pairs: [{metric: link_recall_at_10, at_least: 0.1}]
+evaluate: {}
 """
 
 
@@ -93,6 +94,7 @@ def test_names_that_cannot_be_folders_are_refused(name):
 
 @pytest.mark.parametrize("section", ["catalogues", "models"])
 def test_a_missing_section_is_named(section):
+    assert "evaluate is missing: write" in refused(GOOD.replace("evaluate: {}", ""))
     blocks = yaml.safe_load(GOOD)
     for absent in ({}, None):
         assert f"params.yaml has no {section}" in refused(yaml.safe_dump({**blocks, section: absent}))

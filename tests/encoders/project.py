@@ -22,6 +22,7 @@ def project(root: Path, split: Split, family: str, config: dict[str, Any]) -> La
         "models": {MODEL: {"catalogue": "planted", "family": family, **config}},
         "indexes": {MODEL: {}},
         "gates": {MODEL: []},
+        "evaluate": {},
     }
     root.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text(yaml.safe_dump(blocks))

@@ -53,6 +53,12 @@ def test_an_item_without_train_links_has_no_vector_and_ids_ascend() -> None:
     assert list(spaces["node"].ids) == sorted(spaces["node"].ids)
 
 
+def test_what_is_set_aside_to_stop_early_leaves_each_row_a_link() -> None:
+    pairs_ = sorted({(f"n{a:02}", f"n{a * 7 % 40:02}") for a in range(40)} | {(f"n{a:02}", "n00") for a in range(9, 20)})
+    space = fit(graph([pair for pair in pairs_ if pair[0] != pair[1]], 40), validation_share=0.5).embed(graph([], 40))
+    assert all(table.vectors_ND.any(1).all() for table in space.values())
+
+
 def test_items_that_left_the_catalogue_are_left_out() -> None:
     catalogue = two_rings()
     fewer = Catalogue("graph", {**catalogue.tables, "items": catalogue.items.slice(0, 10)})

@@ -1,15 +1,18 @@
 """What a failure stops, and which exit code a night ends with; without DVC, Prefect or MLflow."""
 
+import json
+
 import pytest
 
 from flows.night import Night
 from flows.opening import check, opened
 from flows.options import Options
+from flows.running import account
 from kindex.core import params as settings
 from kindex.core.errors import BusyError, ConfigError, DataGateError
 from kindex.core.layout import Layout
 from tasks.clock import Clock
-from tasks.environment import Server
+from tasks.environment import Server, pages_file
 from tasks.orchestration import Conductor
 from tasks.releases import Published
 from tasks.stages import StageFailedError, StageRun
@@ -88,6 +91,24 @@ def test_a_held_candidate_is_exit_4(layout, outcome, code):
     assert made.record.exit_code == code
 
 
+@pytest.mark.parametrize(("outcome", "idle"), [("unchanged", True), ("live", False), ("held", False)])
+def test_a_release_that_a_killed_night_left_to_make_is_told_though_no_stage_ran(layout, outcome, idle):
+    made, _ = night(layout)
+    made.record.runs["train@a"] = StageRun("train", "a", "up to date", "")
+    made.record.published[LINKED] = Published(LINKED, outcome, "v0002", "ab" * 32, "v0001", "v0001", True)
+    assert made.record.idle == idle
+
+
+@pytest.mark.parametrize(("prefect", "shown"), [("http://127.0.0.1:4200", True), ("http://127.0.0.1:4299", False)])
+def test_a_worker_names_the_pages_that_it_works_beside(layout, prefect, shown):
+    made, _ = night(layout)
+    made.conductor.server = Server("given", "http://127.0.0.1:4200/api")  # what a worker hands to its flow runs
+    addresses = {"prefect": prefect, "mlflow": "http://127.0.0.1:5000"}
+    layout.var.mkdir()
+    pages_file(layout).write_text(json.dumps(addresses))
+    assert account(made, False).pages == (addresses if shown else {})
+
+
 def test_only_some_models_take_only_their_catalogues(layout):
     made, _ = night(layout, PICTURED)
     assert made.targets() == [
@@ -129,6 +150,7 @@ def test_one_flow_at_a_time(layout, monkeypatch):
         ("family: pairs", "family: pears", r"models\.shop-pairs\.family is 'pears': did you mean pairs\?.*Edit params\.yaml"),
         ("epochs: 3", "epohcs: 3", r"models\.shop-pairs\.epohcs is not a setting: did you mean epochs\?"),
         ("epochs: 3", "epochs: 0", r"models\.shop-pairs.*epochs is 0, allowed: 1 or more"),
+        ("catalogue: stamps, family", "catalogue: shop, family", r"'autoencoder', which needs images; the catalogue shop has"),
         ("kind: files, links", "kind: fiels, links", r"catalogues\.shop\.source\.kind is 'fiels': did you mean files\?"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -79,6 +80,7 @@ def test_a_scheduled_night_fires_by_itself_and_publishes(layout, pages):
         projects.kill_group(worker)
     first = min(runs, key=lambda run: run["start_time"])
     assert first["state"]["type"] == "COMPLETED", first["state"]["message"]
+    assert re.fullmatch(r"nightly \d{4}-\d\d-\d\d", first["name"])
     for model in (LINKED, PICTURED):
         assert release.verify(layout.releases(model)).version == "v0001"
     of_first = {"flow_runs": {"id": {"any_": [first["id"]]}}}

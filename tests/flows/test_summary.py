@@ -91,6 +91,8 @@ def test_what_stopped_and_what_went_without():
     text = summary(account(troubles=[(3, "validate@c: too many rows")], notices=["MLflow is down"], exit_code=3))
     assert "stopped: validate@c: too many rows (exit code 3)" in text
     assert "notice: MLflow is down" in text
+    text = summary(account(troubles=[(3, "in.csv has no column 'a'\ntable   column\nin.csv  \x1ba")], exit_code=3))
+    assert "stopped: in.csv has no column 'a' (exit code 3)\n  table   column\n  in.csv  \N{REPLACEMENT CHARACTER}a\n" in text
 
 
 def test_no_line_is_wider_than_a_log_and_no_id_reaches_the_terminal_raw():

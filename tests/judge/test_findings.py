@@ -127,6 +127,14 @@ def test_the_kind_that_asks_is_the_main_one() -> None:
     assert main_kind(split, spaces) == "reader"
 
 
+def test_labels_of_one_kind_make_it_the_main_one() -> None:
+    split, spaces = planted(readers=90, books=30)
+    known = split.train.items.to_pylist()
+    bare = [item if item["kind"] == "book" else {**item, "label": None, "description": None} for item in known]
+    table = pa.Table.from_pylist(bare, split.train.items.schema)
+    assert main_kind(split_of(table, split.train.links, split.heldout.links), spaces) == "book"
+
+
 def test_the_best_known_come_first_one_for_each_label() -> None:
     table = items(("module", ["os", "re", "torch", "numpy"]), ("name", ["os", "torch", "re"]))
     train = links([("torch", "os"), ("numpy", "os"), ("re", "os"), ("numpy", "torch")], "module", "name")

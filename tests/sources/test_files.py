@@ -276,3 +276,10 @@ HOSTILE = ["../../x", "<script>alert(1)</script>", "=cmd()", "a\0b", "‮abc", '
 def test_hostile_text_goes_through_unchanged(tmp_path, suffix):
     name = write(tmp_path, f"l{suffix}", packed(f"l{suffix}", [{"l": "a", "r": text} for text in HOSTILE]))
     assert {right for _, right, _ in links_of(read(tmp_path, links=name, left="l", right="r"))} == set(HOSTILE)
+
+
+def test_parquet_under_the_name_of_a_text_format_is_named(tmp_path):
+    (tmp_path / "l.csv").write_bytes(packed("l.parquet", ROWS))
+    config = files.Config(links="l.csv", **SETTINGS)
+    with pytest.raises(DamagedError, match=r"l\.csv is damaged: it ends in \.csv, and what it holds is Parquet"):
+        files.read(config, files.snapshot(config, tmp_path), tmp_path, Silent())

@@ -28,6 +28,7 @@ def project(root: Path, **checks: float) -> Layout:
         "models": {"m": {"catalogue": KEY, "family": "pairs"}},
         "indexes": {"m": {}},
         "gates": {"m": []},
+        "evaluate": {},
     }
     root.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text(yaml.safe_dump(blocks))

@@ -23,6 +23,7 @@ def run(root: Path, catalogue: Catalogue, **settings: object) -> tuple[Path, dic
         "models": {"m": {"catalogue": "c", "family": "pairs"}},
         "indexes": {"m": {}},
         "gates": {"m": []},
+        "evaluate": {},
     }
     root.mkdir(parents=True)
     (root / "params.yaml").write_text(yaml.safe_dump(blocks))

@@ -1,6 +1,8 @@
 """The watch of a stage: history that winds back, checkpoints of one identity, damage that begins again."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +71,12 @@ def test_nan_and_infinity_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_progress_passes_everything_on(tmp_path: Path) -> None:
     assert list(watch(tmp_path).progress(range(5), "counting", 5)) == [0, 1, 2, 3, 4]
+
+
+def test_a_stage_does_not_count_the_memory_of_what_started_it() -> None:
+    """Linux hands the parent's peak on to ru_maxrss when a process is replaced."""
+    held = "held = bytearray(300_000_000); held[::4096] = b'1' * len(held[::4096])"
+    asked = "from kindex.stages.__main__ import _own_peak_kb; print(_own_peak_kb())"
+    parent = f"import os, sys; {held}; os.execv(sys.executable, [sys.executable, '-c', {asked!r}])"
+    printed = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True).stdout
+    assert 1_000 < int(printed) < 150_000

@@ -139,7 +139,7 @@ def test_a_killed_nights_number_may_be_anothers_by_now(layout, noted):
         (layout.var / "dvc.pid").write_text("1")
         assert Pipeline(layout).reproduce("ingest", "a", silent).why == FIRST_TIME
     else:  # somebody else's: it may be at work
-        with pytest.raises(BusyError):
+        with pytest.raises(BusyError, match=r" is busy, it is being blocked by: \(PID 1\): flows/nightly\.py$"):
             Pipeline(layout).reproduce("ingest", "a", silent)
 
 

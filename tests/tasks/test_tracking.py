@@ -72,6 +72,12 @@ def test_a_night_arrives_whole(layout: Layout, capfd: pytest.CaptureFixture[str]
     assert seen["aliases"] == {"candidate": 1, "champion": 1}
 
 
+def test_a_night_that_was_killed_before_it_told_of_itself_is_not_running_for_ever(layout: Layout) -> None:
+    project.put_model(layout, project.make_release(layout))
+    assert tracking.replay(layout) == tracking.Replayed(1, 0)
+    assert {run["status"] for run in project.seen_in_mlflow(layout)["runs"]} == {"FINISHED"}
+
+
 class Executioner:
     """Kills after the call that is `due`, counting from 1; 0 lets live."""
 
@@ -204,7 +210,7 @@ def test_mlflow_down_keeps_the_messages_and_the_password(
     told = tracking.replay(layout)
     assert time.monotonic() - began < 10
     assert (told.delivered, told.waiting, told.down) == (0, 3, True)
-    assert told.reason
+    assert told.reason == "http://***@127.0.0.1:9 does not answer"
     assert [message.attempts for message in outbox.pending(layout.outbox)] == [0, 0, 0]
     assert main(["--root", str(layout.root), "replay"]) == 6
     assert main(["--root", str(layout.root), "rebuild"]) == 6

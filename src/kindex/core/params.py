@@ -149,6 +149,8 @@ def parse(raw: Any) -> Params:
     for name in ("catalogues", "models"):
         if not raw.get(name):
             raise ConfigError(f"params.yaml has no {name}: give at least one block under `{name}:`")
+    if "evaluate" not in raw:
+        raise ConfigError("evaluate is missing: write `evaluate: {}` for the defaults. Edit params.yaml")
     catalogues = {key: _catalogue(key, block) for key, block in _section(raw, "catalogues").items()}
     models = {key: _model(key, block, catalogues) for key, block in _section(raw, "models").items()}
     for section in ("indexes", "gates"):

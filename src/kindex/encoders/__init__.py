@@ -10,6 +10,7 @@ A family is a module with four names:
 
 import importlib
 import pkgutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -51,3 +52,13 @@ def family(params: ModelParams, model: str) -> Any:
 def configure(params: ModelParams, model: str) -> Any:
     """The model's settings as its family's `Config`. Raises `ConfigError` naming an unknown key or a wrong value."""
     return build(family(params, model).Config, params.config, f"models.{model}")
+
+
+def require(params: ModelParams, model: str, tables: Collection[str]) -> None:
+    """Raises `ConfigError` when the model's catalogue, which has `tables`, lacks one that the family needs."""
+    needs = family(params, model).NEEDS
+    if not set(needs) <= set(tables):
+        raise ConfigError(
+            f"models.{model}.family is {params.family!r}, which needs {' and '.join(needs)}; the catalogue {params.catalogue} "
+            f"has {' and '.join(sorted(tables))}. Families: {', '.join(families())}. Edit models.{model} in params.yaml"
+        )

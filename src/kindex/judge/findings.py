@@ -106,7 +106,8 @@ def main_kind(split: Split, spaces: Mapping[str, Space]) -> str:
     what has the most vectors."""
     links, items = split.train.tables.get("links"), split.train.items
     asks = {} if links is None else {kind: pc.sum(pc.equal(links["left_kind"], kind)).as_py() or 0 for kind in spaces}
-    told = set(items["kind"].filter(pc.or_(pc.is_valid(items["label"]), pc.is_valid(items["description"]))).unique().to_pylist())
+    known = pc.or_(pc.is_valid(items["label"]), pc.is_valid(items["description"]))
+    told = set(items["kind"].filter(known).unique().to_pylist())
     return max(sorted(spaces), key=lambda kind: (kind in told, asks.get(kind, 0), len(spaces[kind].ids)))
 
 

@@ -76,7 +76,8 @@ def run_stage(layout: Layout, params: Params, stage: str, key: str) -> None:
 
 def _own_peak_kb() -> int:
     """The most memory that this process held. Linux counts into its own ru_maxrss what the parent held before exec."""
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 @contextlib.contextmanager

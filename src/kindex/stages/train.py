@@ -11,7 +11,7 @@ from kindex.core.errors import ConfigError
 from kindex.core.files import pretty_json, sha256_file, write_atomic
 from kindex.core.space import write_space
 from kindex.core.split import read_split, together
-from kindex.encoders import configure, families, family
+from kindex.encoders import configure, family, require
 from kindex.stages import Job
 
 
@@ -26,7 +26,7 @@ def run(job: Job) -> dict[str, Any]:
     module, config = family(params, job.key), configure(params, job.key)
     folder = job.layout.out("split", params.catalogue)
     split = read_split(folder, params.catalogue)
-    _require(module.NEEDS, split.train.tables, job.key, params.family, params.catalogue)
+    require(params, job.key, split.train.tables)
 
     torch.set_num_threads(config.threads)
     job.watch.bind(
@@ -45,15 +45,6 @@ def run(job: Job) -> dict[str, Any]:
         "embed_seconds": round(time.perf_counter() - fitted, 3),
         **{f"train_{kind}": split.train.tables[kind].num_rows for kind in module.NEEDS},
     }
-
-
-def _require(needs: tuple[str, ...], tables: dict[str, Any], model: str, name: str, catalogue: str) -> None:
-    missing = [kind for kind in needs if kind not in tables]
-    if missing:
-        raise ConfigError(
-            f"models.{model}.family is {name!r}, which needs {' and '.join(needs)}; the catalogue {catalogue} has "
-            f"{' and '.join(sorted(tables))}. Families: {', '.join(families())}. Edit models.{model} in params.yaml"
-        )
 
 
 def _digests(folder: Path) -> dict[str, str]:

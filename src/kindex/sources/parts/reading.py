@@ -38,6 +38,8 @@ def read_rows(table: str, name: str, content: bytes, wanted: Mapping[str, Role])
         raise DataGateError(f"{name} is empty")
     if suffix == ".parquet":
         rows = from_parquet(table, name, plain, wanted)
+    elif plain.startswith(b"PAR1"):
+        raise DamagedError(f"{name} is damaged: it ends in {suffix}, and what it holds is Parquet")
     else:
         rows = from_records(table, name, TEXT_FORMATS[suffix](name, plain), wanted)
     if not len(rows.lines_N) and not rows.refused:
