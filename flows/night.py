@@ -63,10 +63,18 @@ class Night:
         return next((run.target for run in self.record.failed if run.key in needed), "")
 
     def move_locks(self, *, missing_only: bool = False) -> None:
-        """Look at each source; a catalogue whose source is down keeps its lock, and its old data."""
+        """Look at each source. One that is down keeps its lock and its old data; one that is wrong stops its catalogue."""
         for name in self.catalogues:
-            with self.clock.of("sources"), self.record.surviving(f"the lock of {name}"):
-                self.moved += locks.move(self.layout, self.params, [name], missing_only=missing_only)
+            with self.clock.of("sources"), self.record.surviving(f"the lock of {name}", "ingest", name):
+                try:
+                    self.moved += locks.move(self.layout, self.params, [name], missing_only=missing_only)
+                except OutsideError as error:
+                    self.record.troubles.append((error.exit_code, str(error)))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether every catalogue is stopped already, so that no stage can run."""
+        return all(self.broken(name) for name in self.catalogues)
 
     def nothing_new(self) -> bool:
         """Whether every stage is up to date and every release is judged. Raises what DVC raises for a broken dvc.yaml."""
@@ -84,9 +92,9 @@ class Night:
         """One stage of one catalogue or model, unless what it needs has failed."""
         target = f"{stage}@{key}"
         if broken := self.broken(key):
-            self.record.runs[target] = StageRun(stage, key, "skipped", f"{broken} failed")
+            self.record.runs.setdefault(target, StageRun(stage, key, "skipped", f"{broken} failed"))
             return
-        place = f"[{len(self.record.runs) + 1:>2}/{len(self.targets())}] {target}"
+        place = f"[{self.targets().index(target) + 1:>2}/{len(self.targets())}] {target}"
         with self.record.surviving(target, stage, key):
             self.record.runs[target] = self.conductor.step(
                 lambda: self._reproduced(stage, key, force, lambda why: self.conductor.say(f"{place}: {why}")),

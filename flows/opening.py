@@ -40,19 +40,11 @@ def opened(options: Options, clock: Clock) -> Iterator[Night]:
 
 
 def check(layout: Layout, params: Params) -> None:
-    """Hold every block against the source or family that reads it. Raises `ConfigError`, before anything runs.
-
-    It imports every family, torch with it: a params.yaml that passed is not checked again until it is edited.
-    """
+    """`check_blocks`, but a params.yaml that passed is not checked again until it is edited. Raises `ConfigError`."""
     marker, wanted = layout.var / "params.checked", sha256_file(layout.params)
     if marker.exists() and marker.read_text() == wanted:
         return
-    from kindex.encoders import configure, require
-    from kindex.sources import source
+    from kindex.preflight import check_blocks
 
-    sources = {name: source(block, name) for name, block in params.catalogues.items()}
-    for name, model in params.models.items():
-        configure(model, name)
-        module, config = sources[model.catalogue]
-        require(model, name, module.tables(config))
+    check_blocks(params)
     write_atomic(marker, wanted.encode())

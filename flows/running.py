@@ -24,8 +24,11 @@ def command(name: str, options: Options, body: Body) -> int:
         with opened(options, Clock()) as night:
             unchanged = prepare(name, night)
             server = night.conductor.server.kind
-            if unchanged and server not in ("given", "standing"):  # not worth the 15 seconds that a server takes to start
+            standing = server in ("given", "standing")  # else not worth the 15 seconds that a server takes to start
+            if unchanged and not standing:
                 work(name, night, body, unchanged)
+            elif night.stopped and not standing:
+                return finish(night, unchanged)
             else:
                 asked = {"models": list(options.models), "force": options.force, "date": options.night}
                 night.conductor.flow(name, f"{name} {options.night}", asked, lambda: guarded(name, night, body, unchanged))

@@ -9,7 +9,7 @@ from flows.opening import check, opened
 from flows.options import Options
 from flows.running import account
 from kindex.core import params as settings
-from kindex.core.errors import BusyError, ConfigError, DataGateError
+from kindex.core.errors import BusyError, ConfigError, DataGateError, OutsideError
 from kindex.core.layout import Layout
 from tasks.clock import Clock
 from tasks.environment import Server, pages_file
@@ -119,6 +119,42 @@ def test_only_some_models_take_only_their_catalogues(layout):
         f"index@{PICTURED}",
         f"evaluate@{PICTURED}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "ran"),
+    [
+        (OutsideError("the share is not mounted"), 6, True),
+        (ConfigError("no file in.csv"), 2, False),
+        (DataGateError("cut"), 3, False),
+    ],
+)
+def test_a_source_that_is_down_goes_on_with_its_old_data_and_a_wrong_one_stops(layout, monkeypatch, error, code, ran):
+    def move(layout, params, names, missing_only):
+        if names == ["shop"]:
+            raise error
+        return []
+
+    monkeypatch.setattr("tasks.locks.move", move)
+    made, pipeline = night(layout)
+    made.move_locks()
+    assert made.record.exit_code == code
+    assert not made.stopped, "stamps can go on"
+    made.reproduce("ingest", "shop")
+    made.reproduce("ingest", "stamps")
+    assert pipeline.called == (["ingest@shop", "ingest@stamps"] if ran else ["ingest@stamps"])
+    assert [text for _, text in made.record.troubles] == [str(error)], "told once"
+    assert night(layout)[0].stopped is False
+
+
+def test_a_night_whose_every_source_is_wrong_is_stopped(layout, monkeypatch):
+    def move(layout, params, names, missing_only):
+        raise ConfigError(f"{names[0]} is nowhere")
+
+    monkeypatch.setattr("tasks.locks.move", move)
+    made, _ = night(layout)
+    made.move_locks()
+    assert made.stopped
 
 
 def test_a_source_that_is_down_does_not_stop_the_others(layout, monkeypatch):

@@ -5,8 +5,9 @@ import math
 
 import pytest
 
+from kindex.core.errors import ConfigError
 from kindex.core.params import Threshold
-from kindex.judge.gate import HEALTH, better, judge
+from kindex.judge.gate import HEALTH, better, check_names, judge
 from kindex.judge.measures import MEASURES
 
 HEALTHY = {"vectors_nan": 0.0, "vectors_zero": 0.0, "vectors_collapse": 0.3}
@@ -167,3 +168,30 @@ def test_the_verdict_is_json_even_with_nan():
         "passed": False,
         "reason": "index_recall_at_10 is nan, which is not a finite number",
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            {"metric": "link_recal_at_10", "at_least": 0.1},
+            r"gates\.m\.0\.metric is 'link_recal_at_10': did you mean link_recall_at_10",
+        ),
+        ({"metric": "mrr", "beats": "popularty_mrr"}, r"gates\.m\.0\.beats is 'popularty_mrr': did you mean popularity_mrr"),
+    ],
+)
+def test_a_misspelt_metric_is_found_before_the_night(line, said):
+    with pytest.raises(ConfigError, match=said):
+        check_names([Threshold(**line)], "gates.m")
+
+
+def test_every_number_of_a_report_may_be_gated():
+    known = [
+        "link_recall_at_10_low",
+        "svd_ndcg_at_20",
+        "pca_reconstruction_mse",
+        "vectors_zero",
+        "neighbour_churn_at_10",
+        "queries",
+    ]
+    check_names([Threshold(metric=name, at_most=1.0) for name in known], "gates.m")

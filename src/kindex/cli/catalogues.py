@@ -108,15 +108,11 @@ def check() -> None:
     """Check params.yaml and dvc.yaml: every name, every setting, every path that a stage is said to read or write."""
     from kindex.cli.graph import check_graph
     from kindex.core.params import load
-    from kindex.encoders import configure
-    from kindex.sources import source
+    from kindex.preflight import check_blocks
 
     layout = find()
     params = load(layout.params)
-    for key, block in params.catalogues.items():
-        source(block, key)
-    for key, model in params.models.items():
-        configure(model, key)
+    check_blocks(params)
     stages = check_graph(layout, params)
     print(
         f"params.yaml: {len(params.catalogues)} catalogues, {len(params.models)} models. dvc.yaml: {stages} stages. All well"

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from kindex.core.errors import choices
+from kindex.core.errors import ConfigError, choices
 from kindex.core.params import Threshold
+from kindex.judge.measures import names
 
 LOWER_ENDS = ("_mse", "_loss", "_perplexity", "_bias")
 LOWER_BEGINS = ("vectors_", "neighbour_churn", "uncovered_", "hubness")
@@ -14,6 +15,9 @@ LOWER_BEGINS = ("vectors_", "neighbour_churn", "uncovered_", "hubness")
 
 HEALTH = {"vectors_nan": 0.0, "vectors_zero": 0.0, "vectors_collapse": 0.9}
 """Judged in every gate, without being asked: the most that each may be. See `kindex.judge.health`."""
+
+CHURN = "neighbour_churn_at_10"
+"""The one metric that no report has, for it is of a candidate and the live release."""
 
 _ROUNDING = 1e-9  # 0.15 - 0.10 is a lead of 0.05
 
@@ -51,6 +55,15 @@ def better(metric: str) -> Literal["higher", "lower"]:
     return "lower" if metric.endswith(LOWER_ENDS) or metric.startswith(LOWER_BEGINS) else "higher"
 
 
+def check_names(thresholds: Sequence[Threshold], where: str) -> None:
+    """Raise `ConfigError`, before a night is spent on it, for a metric that no report has; `where` is the gate's block."""
+    known = {*names(), CHURN}
+    for place, threshold in enumerate(thresholds):
+        for key, name in (("metric", threshold.metric), ("beats", threshold.beats)):
+            if name is not None and name not in known:
+                raise ConfigError(f"{where}.{place}.{key} is {name!r}: {choices(name, known)}. Edit params.yaml")
+
+
 def judge(
     report: Mapping[str, float],
     live: Mapping[str, float] | None,
@@ -75,7 +88,7 @@ def judge(
     A metric that is missing, or NaN or infinite anywhere in `report`, is a failed line, never an exception. Where `live`
     cannot be compared with, the line passes and says so: else a new metric could never come into use.
     """
-    numbers = dict(report) if churn is None else {**report, "neighbour_churn_at_10": churn}
+    numbers = dict(report) if churn is None else {**report, CHURN: churn}
     asked = [_line(threshold, numbers, live) for threshold in thresholds]
     health = [_health(metric, limit, numbers) for metric, limit in HEALTH.items()]
     lines = (*asked, *health, *_not_finite(numbers, {line.metric for line in (*asked, *health)}))

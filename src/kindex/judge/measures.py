@@ -61,8 +61,17 @@ MEASURES = (
     ),
 )
 
+COUNTS = ("queries", "heldout_links", "uncovered_links")
+"""Numbers of a report that say how much was measured."""
+
 HEADLINES = ("link_recall_at_10", "neighbour_agreement_at_10", "reconstruction_mse", "index_recall_at_10")
 """The first of these that a report has is what the model is judged by at a glance."""
+
+
+def names() -> set[str]:
+    """Every name that a number of some report may have."""
+    measured = {name for measure in MEASURES for name in (measure.name, *(base for _, base in measure.beside))}
+    return {*COUNTS, *measured, *(f"{name}_{end}" for name in measured for end in ("low", "high"))}
 
 
 def described(report: Mapping[str, float]) -> list[dict[str, Any]]:
