@@ -65,9 +65,8 @@ def share_environment(venv: Path) -> None:
 
 def run(root: Path, command: str) -> subprocess.CompletedProcess[str]:
     environment = projects.environment(root, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}", PYTHONPATH=str(root))
-    return subprocess.run(
-        ["sh", "-c", command], cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=900
-    )
+    ours = {name: value for name, value in environment.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ARGS")}
+    return subprocess.run(["sh", "-c", command], cwd=root, env=ours, capture_output=True, text=True, check=False, timeout=900)
 
 
 def test_every_command_of_the_pages_works(fresh):

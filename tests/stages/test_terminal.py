@@ -69,6 +69,16 @@ def test_nan_and_infinity_are_refused_by_name(tmp_path: Path) -> None:
     assert not (tmp_path / "history.jsonl").exists()
 
 
+def test_a_log_gets_lines_for_what_takes_long_and_nothing_for_the_rest(tmp_path: Path, capsys, monkeypatch) -> None:
+    assert list(watch(tmp_path).progress(range(3), "quick", 3)) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("kindex.stages.terminal.LOG_SECONDS", 0.0)
+    assert list(watch(tmp_path).progress(range(3), "counting", 3, "sheep")) == [0, 1, 2]
+    said = capsys.readouterr().err
+    assert "\r" not in said
+    assert said.splitlines()[-1].startswith("train m: counting: 100%") and "3.00/3.00" in said and "sheep/s" in said
+
+
 def test_progress_passes_everything_on(tmp_path: Path) -> None:
     assert list(watch(tmp_path).progress(range(5), "counting", 5)) == [0, 1, 2, 3, 4]
 

@@ -89,6 +89,10 @@ class Live:
         """Kinds of item that have vectors, the one that the model is about first."""
         return list(self.spaces)
 
+    def kinds_of(self, id: str) -> list[str]:
+        """The kinds that have this id, the one that is asked about by default first."""
+        return [kind for kind, space in self.spaces.items() if id in space.rows]
+
     def ids(self, kind: str | None = None) -> tuple[str, ...]:
         """The ids of one kind, in the order of its vectors."""
         return self._space(kind).ids

@@ -1,12 +1,13 @@
 """`kindex similar` and `kindex analogy`: questions put to a live release."""
 
 import json
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kindex.cli.text import table
+from kindex.cli.text import printable, table
 
 if TYPE_CHECKING:
     from kindex.ask.live import Hit
@@ -32,6 +33,8 @@ def similar(
 
     live = open_live(model, release=release)
     _show(live.most_similar([id], minus, k, kind) if minus else live.similar(id, k, kind), as_json)
+    if kind is None and not minus and len(kinds := live.kinds_of(id)) > 1:
+        print(f"{printable(id)} as {kinds[0]}; --kind {' or '.join(kinds[1:])} asks about the other", file=sys.stderr)
 
 
 def analogy(

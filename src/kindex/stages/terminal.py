@@ -1,6 +1,7 @@
 """The watch of a stage that runs under DVC: progress on stderr, history line by line, checkpoints on disk."""
 
 import hashlib
+import io
 import json
 import shutil
 import sys
@@ -18,6 +19,19 @@ from kindex.core.watch import check_finite
 T = TypeVar("T")
 
 
+LOG_SECONDS = 5.0
+"""Between two lines of progress where no person watches."""
+
+
+class _Lines(io.TextIOBase):
+    """stderr for a bar that would go back to the beginning of its line: each state is a line of its own."""
+
+    def write(self, text: str) -> int:
+        if state := text.strip():
+            sys.stderr.write(state + "\n")
+        return len(text)
+
+
 class TerminalWatch:
     """See `kindex.core.watch.Watch`. A checkpoint is used only for the same data and settings: see `bind`."""
 
@@ -32,18 +46,11 @@ class TerminalWatch:
         self.identity = hashlib.sha256(canonical_json(identity)).hexdigest()
 
     def progress(self, items: Iterable[T], what: str, total: int | None = None, unit: str = "it") -> Iterator[T]:
-        people = sys.stderr.isatty()
-        yield from tqdm(
-            items,
-            desc=f"{self.title}: {what}",
-            total=total,
-            unit=f" {unit}",
-            unit_scale=True,
-            mininterval=0.2 if people else 5.0,
-            leave=not people or total is None or total > 1,
-            dynamic_ncols=people,
-            ascii=not people,
-        )
+        said = {"desc": f"{self.title}: {what}", "total": total, "unit": f" {unit}", "unit_scale": True}
+        if sys.stderr.isatty():
+            yield from tqdm(items, mininterval=0.2, leave=total is None or total > 1, dynamic_ncols=True, **said)
+        else:  # a log: nothing of what takes seconds, and now and then a line of what takes longer
+            yield from tqdm(items, mininterval=LOG_SECONDS, delay=LOG_SECONDS, ascii=True, ncols=80, file=_Lines(), **said)
 
     def record(self, **numbers: float) -> None:
         line = json.dumps(check_finite({key: round(float(value), 7) for key, value in numbers.items()}))
