@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kindex.core import outbox, release
+from kindex.core.costs import read_costs
 from kindex.core.errors import KindexError, MetricGateError
 from kindex.core.files import canonical_json, read_json, sha256_file, write_atomic
 from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout
@@ -156,18 +157,13 @@ def _page(
         "night": night,
     }
     evidence = read_json(layout.out("evaluate", model) / "evidence.json")
-    data_docs = relpath(layout.data_docs(params.model(model).catalogue), releases / version / "notes")
-    return render(evidence, cost_of_stages(layout, params, model), verdict, about, data_docs).encode()
+    catalogue = params.model(model).catalogue
+    data_docs = relpath(layout.data_docs(catalogue), releases / version / "notes")
+    return render(evidence, read_costs(layout, catalogue, model), verdict, about, data_docs).encode()
 
 
 def _sha256(part: Path | bytes) -> str:
     return hashlib.sha256(part).hexdigest() if isinstance(part, bytes) else sha256_file(part)
-
-
-def cost_of_stages(layout: Layout, params: Params, model: str) -> dict[str, Any]:
-    """What each stage of the model last cost on this machine; a stage restored from a cache may have none."""
-    paths = {stage: layout.costs(stage, key) for stage, key in _targets(params, model)}
-    return {stage: read_json(path) for stage, path in paths.items() if path.is_file()}
 
 
 def _tell(layout: Layout, params: Params, model: str, manifest: release.Manifest) -> None:

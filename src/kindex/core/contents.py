@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kindex.core.catalogue import ITEMS, read_table
+from kindex.core.costs import read_costs
 from kindex.core.errors import DamagedError
 from kindex.core.files import pretty_json, read_json
-from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout
+from kindex.core.layout import Layout
 from kindex.core.lock import read_lock
 from kindex.core.params import Params
 
@@ -39,7 +40,7 @@ def contents(layout: Layout, params: Params, model: str) -> tuple[dict[str, Part
     files["evidence.json"] = _needed(evaluate / "evidence.json", f"evaluate@{model}")
     files["items.parquet"] = _items(layout.out("split", catalogue))
     files["lineage.json"] = pretty_json(lineage(layout, params, model))
-    notes: dict[str, Part] = {"notes/costs.json": pretty_json(_costs(layout, catalogue, model))}
+    notes: dict[str, Part] = {"notes/costs.json": pretty_json(read_costs(layout, catalogue, model))}
     if (page := evaluate / "report.html").is_file():
         notes["notes/report.html"] = page
     return files, notes
@@ -84,13 +85,6 @@ def _items(split: Path) -> bytes:
     table = pa.Table.from_pylist(list(once.values()), schema=ITEMS)
     pq.write_table(table, buffer, compression="zstd", compression_level=3)
     return buffer.getvalue().to_pybytes()
-
-
-def _costs(layout: Layout, catalogue: str, model: str) -> dict[str, Any]:
-    """Seconds and memory of the last run of each stage on this machine; a stage restored from a cache has none."""
-    keys = {stage: catalogue if stage in CATALOGUE_STAGES else model for stage in STAGES}
-    paths = {stage: layout.costs(stage, key) for stage, key in keys.items()}
-    return {stage: read_json(path) for stage, path in paths.items() if path.is_file()}
 
 
 def _needed(path: Path, target: str) -> Path:

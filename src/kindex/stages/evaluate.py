@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from kindex.core.costs import read_costs
 from kindex.core.errors import DamagedError
 from kindex.core.files import canonical_json, pretty_json, read_json, write_atomic
-from kindex.core.layout import CATALOGUE_STAGES, STAGES
 from kindex.core.lock import read_lock
 from kindex.core.space import read_space
 from kindex.core.split import Split, read_split
@@ -129,7 +129,5 @@ def _page(job: Job, evidence: dict[str, Any]) -> str:
     from kindex.judge.page import render
 
     catalogue = job.params.model(job.key).catalogue
-    paths = {stage: job.layout.costs(stage, catalogue if stage in CATALOGUE_STAGES else job.key) for stage in STAGES}
-    costs = {stage: read_json(path) for stage, path in paths.items() if path.exists()}
     data_docs = relpath(job.layout.data_docs(catalogue), job.layout.out("evaluate", job.key))
-    return render(evidence, costs, data_docs=data_docs)
+    return render(evidence, read_costs(job.layout, catalogue, job.key), data_docs=data_docs)

@@ -39,6 +39,7 @@ def test_cleaning_reaches_keys_and_lists_and_lets_only_png_through_as_images():
     image = png(3)
     dirty = {"a\x00": ["b\x01", 1.5, None, True], "image": image, "inner": [{"image": "https://example.org/x.png"}]}
     assert cleaned(dirty) == {"a\\u0000": ["b\\u0001", 1.5, None, True], "image": image, "inner": [{"image": None}]}
+    assert cleaned({"queries_per_second": {"image": {"exact": 9.5}}}) == {"queries_per_second": {"image": {"exact": 9.5}}}
     for refused in ('data:image/png;base64,AA" onload="x', "data:image/svg+xml;base64,AAAA", 7, f"{image}\n", "A" * 300_000):
         assert cleaned({"image": refused}) == {"image": None}
 

@@ -31,11 +31,17 @@ def visible(text: str, longest: int = LONGEST) -> str:
 
 
 def cleaned(value: Any) -> Any:
-    """`value` (parsed JSON) with every text made `visible`; an `image` that is not a PNG data URI becomes None."""
+    """`value` (parsed JSON) with every text made `visible`; an `image` that is not a PNG data URI becomes None.
+
+    Figures by kind of item may have a kind `image`, too: a mapping is no picture.
+    """
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, Mapping):
-        return {visible(str(key)): _image(part) if key == "image" else cleaned(part) for key, part in value.items()}
+        return {
+            visible(str(key)): _image(part) if key == "image" and not isinstance(part, Mapping) else cleaned(part)
+            for key, part in value.items()
+        }
     if isinstance(value, list | tuple):
         return [cleaned(part) for part in value]
     return value
