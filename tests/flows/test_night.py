@@ -187,6 +187,8 @@ def test_one_flow_at_a_time(layout, monkeypatch):
         ("epochs: 3", "epohcs: 3", r"models\.shop-pairs\.epohcs is not a setting: did you mean epochs\?"),
         ("epochs: 3", "epochs: 0", r"models\.shop-pairs.*epochs is 0, allowed: 1 or more"),
         ("catalogue: stamps, family", "catalogue: shop, family", r"'autoencoder', which needs images; the catalogue shop has"),
+        ("kind: auto, sample", "kind: 'HNWS32', sample", r"indexes\.shop-pairs\.kind is 'HNWS32', which faiss cannot make"),
+        ("metric: index_recall", "metric: index_recal", r"gates\.shop-pairs\.0\.metric is 'index_recal_at_10': did you mean"),
         ("kind: files, links", "kind: fiels, links", r"catalogues\.shop\.source\.kind is 'fiels': did you mean files\?"),
     ],
 )

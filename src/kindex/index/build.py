@@ -61,6 +61,23 @@ def choose(params: IndexParams, count: int, dimensions: int) -> str:
     return f"IVF{2 ** round(math.log2(4 * math.sqrt(count)))},SQ8"
 
 
+def check_kind(params: IndexParams, dimensions: int, where: str) -> None:
+    """Raise `ConfigError` for a factory string that faiss does not know, before a model is trained for it."""
+    if params.kind not in ("auto", "exact"):
+        _empty(params.kind, dimensions, where)
+
+
+def _empty(factory: str, dimensions: int, where: str) -> Any:
+    faiss = faiss_one_thread()
+    try:
+        return faiss.index_factory(dimensions, factory, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError:
+        raise ConfigError(
+            f"{where}.kind is {factory!r}, which faiss cannot make for {dimensions} dimensions. Allowed: auto, "
+            "exact, or a factory string such as HNSW32 or IVF256,SQ8 (the wiki page 'The index factory'). Edit params.yaml"
+        ) from None
+
+
 def _tuned(space: Space, params: IndexParams, factory: str, where: str) -> Index:
     began = time.perf_counter()
     faiss_index = _train(space, factory, where)
@@ -73,13 +90,7 @@ def _tuned(space: Space, params: IndexParams, factory: str, where: str) -> Index
 def _train(space: Space, factory: str, where: str) -> Any:
     faiss = faiss_one_thread()
     vectors_ND = np.ascontiguousarray(space.search_ND)
-    try:
-        faiss_index = faiss.index_factory(vectors_ND.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
-    except RuntimeError:
-        raise ConfigError(
-            f"{where}.kind is {factory!r}, which faiss cannot make for {vectors_ND.shape[1]} dimensions. Allowed: auto, "
-            "exact, or a factory string such as HNSW32 or IVF256,SQ8 (the wiki page 'The index factory'). Edit params.yaml"
-        ) from None
+    faiss_index = _empty(factory, vectors_ND.shape[1], where)
     inverted = faiss.try_extract_index_ivf(faiss_index)
     if inverted is not None:
         inverted.cp.max_points_per_centroid = TRAIN_VECTORS_PER_LIST
