@@ -50,6 +50,7 @@ def make(root: Path, code: Path = ROOT) -> Layout:
     write_links(root / "links.csv")
     write_stamps(root / "stamps.parquet")
     run(root, sys.executable, "-m", "dvc", "init", "--no-scm", "-q", check=True)
+    shutil.copy(ROOT / ".dvcignore", root)
     return Layout(root)
 
 
@@ -94,7 +95,8 @@ def png(pixels_HW: np.ndarray) -> bytes:
 
 def environment(root: Path, **more: str) -> dict[str, str]:
     """The environment of a process that works on the project: nothing of this test run's own settings, nothing outside."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "KINDEX_"))}
+    outside = ("PREFECT_", "MLFLOW_", "KINDEX_", "PYTHONDONTWRITEBYTECODE")  # the last: a user's Python writes bytecode
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
     fixed = {
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "passive",
