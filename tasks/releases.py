@@ -144,11 +144,11 @@ def _page(
     layout: Layout, params: Params, model: str, files: Mapping[str, Path | bytes], verdict: dict[str, Any], night: str
 ) -> bytes:
     """The report page with what evaluation could not know: the verdict and the release that it becomes."""
+    from kindex.core.publish import next_version
     from kindex.judge.page import render
 
     releases = layout.releases(model)
-    newest = release.names(releases)[-1:] or ["v0"]
-    version = f"v{int(newest[0][1:]) + 1:04d}"  # nobody else makes one: we hold the night
+    version = next_version(releases)  # nobody else makes one: we hold the night
     about = {
         "model": model,
         "version": version,

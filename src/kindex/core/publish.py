@@ -64,7 +64,7 @@ def build(
                 return twin, False
             noted = {path: _write(work / path, _blocks(part)) for path, part in sorted(notes.items())}
             pointer = current(releases)
-            version = _next(releases)
+            version = next_version(releases)
             manifest = Manifest(model, version, pointer.version if pointer else None, digest, written, noted, dict(about))
             _write(work / MANIFEST, [pretty_json(manifest.as_dict())])
             for folder in sorted({work, *(path.parent for path in work.rglob("*"))}):
@@ -171,7 +171,8 @@ def _twin(releases: Path, digest: str) -> Manifest | None:
     return None
 
 
-def _next(releases: Path) -> str:
+def next_version(releases: Path) -> str:
+    """The version that the next new release gets."""
     return f"v{max((number(name) for name in names(releases)), default=0) + 1:04d}"
 
 
