@@ -210,6 +210,7 @@ def test_settings_lists_blocks_defaults_and_meanings(kindex):
     out = kindex("settings")[1]
     assert "Models: words-pairs (pairs of words)" in out
     assert "max_quarantine_share  0.05" in out
+    assert "models.NAME, family pairs" in out and "models.NAME, family autoencoder" in out
     assert "of all rows of one table; above it the night stops" in out
 
 

@@ -12,9 +12,33 @@ ROOT = Path(__file__).parent.parent
 PLANTS = {
     "a loss that pushes links apart": (
         "encoders/parts/losses.py",
-        "(log_sum_B[place_P] - positive_P).sum()",
-        "(log_sum_B[place_P] + positive_P).sum()",
+        "torch.log(sum_B))[place_P] - positive_P",
+        "torch.log(sum_B))[place_P] + positive_P",
         "tests/encoders/parts/test_losses.py",
+    ),
+    "a derivative that pushes links apart": (
+        "encoders/parts/losses.py",
+        "share_B[place_P] * own_P - counted_P",
+        "share_B[place_P] * own_P + counted_P",
+        "tests/encoders/parts/test_losses.py",
+    ),
+    "a ranking loss that prefers the negative": (
+        "encoders/parts/losses.py",
+        "-pull_BN.sum(1), pull_BN",
+        "pull_BN.sum(1), -pull_BN",
+        "tests/encoders/parts/test_losses.py",
+    ),
+    "negatives that may be known links": (
+        "encoders/pairs/unlinked.py",
+        "self.end_R[known.right_P] - own_P - (",
+        "self.end_R[known.right_P] - (",
+        "tests/encoders/test_pairs_sampled.py",
+    ),
+    "a cosine that is learnt as a dot product": (
+        "encoders/pairs/sampled.py",
+        "(gradient_ND - (gradient_ND * unit_ND).sum(1, keepdim=True) * unit_ND)",
+        "(gradient_ND + (gradient_ND * unit_ND).sum(1, keepdim=True) * unit_ND)",
+        "tests/encoders/test_pairs_sampled.py",
     ),
     "an optimiser that climbs": (
         "encoders/parts/adagrad.py",
@@ -24,8 +48,8 @@ PLANTS = {
     ),
     "a metric that ranks the worst first": (
         "judge/ranking.py",
-        "(scores_PR > own_P1)",
-        "(scores_PR < own_P1)",
+        "np.count_nonzero(scores_R > own)",
+        "np.count_nonzero(scores_R < own)",
         "tests/judge/test_ranking.py",
     ),
     "a metric that forgets to mask train links": (

@@ -1,5 +1,6 @@
 """Before any stage runs: hold every block of params.yaml against the source, family, index or gate that will read it."""
 
+from kindex.core.errors import ConfigError, choices
 from kindex.core.params import Params
 
 
@@ -10,6 +11,9 @@ def check_blocks(params: Params) -> None:
     from kindex.judge.gate import check_names
     from kindex.sources import source
 
+    for key in params.evaluate.golden:
+        if key not in params.models:
+            raise ConfigError(f"evaluate.golden.{key} names no model: {choices(key, params.models)}. Edit params.yaml")
     sources = {key: source(block, key) for key, block in params.catalogues.items()}
     for key, model in params.models.items():
         dimensions = configure(model, key).dimensions

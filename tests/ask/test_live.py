@@ -10,7 +10,9 @@ import pytest
 
 from kindex.ask.live import open_live
 from kindex.core.errors import ConfigError, DamagedError
+from kindex.core.hubs import CORRECTIONS, correct_space, write_offsets
 from kindex.core.publish import promote, rollback
+from kindex.core.space import read_space
 from tests.ask.project import VECTORS, WORDS, make_stages, release
 
 
@@ -192,3 +194,74 @@ def test_readers_during_publishing_see_no_mixture(own):
         publishes += 1
     assert reader.returncode == 0
     assert publishes > 10
+
+
+def corrected(root, correction, vectors_ND=VECTORS):
+    """A project whose model answers by a correction, released."""
+    layout = make_stages(root, vectors_ND)
+    layout.params.write_text(layout.params.read_text().replace("{kind: auto}", f"{{kind: auto, neighbours: {correction}}}"))
+    for path in sorted((layout.out("train", "words-pairs") / "spaces").glob("*.parquet")):
+        space = read_space(path)
+        offsets = correct_space(correction, space)
+        write_offsets(layout.out("index", "words-pairs") / "offsets" / path.name, offsets, space)
+    release(layout)
+    return layout
+
+
+@pytest.mark.parametrize("correction", CORRECTIONS)
+def test_corrected_neighbours_are_those_of_the_slow_loops(tmp_path, correction):
+    layout = corrected(tmp_path, correction)
+    live = open_live("words-pairs", root=layout.root)
+    unit = VECTORS.astype(float) / np.linalg.norm(VECTORS.astype(float), axis=1, keepdims=True)
+    cosine = unit @ unit.T
+    count = len(WORDS)
+    r = [np.mean(sorted((cosine[i, j] for j in range(count) if j != i), reverse=True)[:10]) for i in range(count)]
+    soft = [np.log(np.mean([np.exp(30 * cosine[n, j]) for n in range(count) if n != j])) / 30 for j in range(count)]
+    for word in WORDS:
+        i = WORDS.index(word)
+        if correction == "local_scaling":
+            expected = {WORDS[j]: 2 * cosine[i, j] - r[i] - r[j] for j in range(count) if j != i}
+        else:
+            expected = {WORDS[j]: cosine[i, j] - soft[j] for j in range(count) if j != i}
+        hits = live.similar(word, k=count)
+        assert {hit.id: hit.score for hit in hits} == pytest.approx(expected, abs=1e-5)
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        assert live.similar(word, k=2) == hits[:2]
+    by_vector = live.similar_to_vector(VECTORS[4] * 3, k=count)
+    assert {hit.id for hit in by_vector} == set(WORDS), "a vector is no item: nothing is left out"
+    (plain,) = live.most_similar(["king", "woman"], ["man"], k=1)
+    assert plain.id == "queen" and plain.score > 0.5, "an analogy stays 3CosAdd"
+
+
+def test_candidates_beyond_k_are_ranked_anew(tmp_path):
+    """Of two answers, the one that is nearer by cosine is near to everything, and the other one wins."""
+    vectors = np.array([[1, 0, 0.1 * n, 0] for n in range(6)] + [[1, 1, 0, 0], [0.2, 1, 0, 0]], np.float32)
+    live = open_live("words-pairs", root=corrected(tmp_path, "local_scaling", vectors).root)
+    cosines = live.spaces["word"].unit_ND @ live.spaces["word"].unit_ND[6]
+    assert live.indexes["word"].search(vectors[6:7], 2)[1][0].tolist() == [6, 7] or cosines[0] < cosines[7]
+    assert live.similar(WORDS[6], k=1)[0].id == WORDS[7]
+
+
+def test_offsets_belong_to_the_release(tmp_path):
+    layout = corrected(tmp_path, "local_scaling")
+    path = layout.releases("words-pairs") / "v0001" / "offsets" / "word.parquet"
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(DamagedError, match=r"offsets/word\.parquet"):
+        open_live("words-pairs", root=layout.root)
+    path.unlink()
+    with pytest.raises(DamagedError, match=r"offsets/word\.parquet"):
+        open_live("words-pairs", root=layout.root)
+
+
+def test_offsets_of_other_items_are_refused_even_when_the_manifest_was_made_with_them(tmp_path):
+    layout = corrected(tmp_path, "local_scaling")
+    offsets = layout.out("index", "words-pairs") / "offsets"
+    shutil.copy(offsets / "book.parquet", offsets / "word.parquet")
+    release(layout)
+    with pytest.raises(DamagedError, match=r"offsets/word\.parquet is not of the space 'word'"):
+        open_live("words-pairs", root=layout.root)
+    (offsets / "word.parquet").unlink()
+    with pytest.raises(DamagedError, match=r"word\.parquet is missing: run `dvc repro index@words-pairs`"):
+        release(layout)

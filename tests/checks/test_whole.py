@@ -73,7 +73,7 @@ def test_text_that_is_not_utf8_is_found_in_every_column():
     assert found(checked, "items") == {(1, UNWRITABLE): 1, (2, UNWRITABLE): 1}
     assert "\\\\xed" in next(entry["record"] for entry in checked.entries if entry["row"] == 1)
     checked.passed["items"].validate(full=True)
-    quarantine.table(checked.entries).validate(full=True)
+    checked.entries.table().validate(full=True)
 
 
 def test_links_and_the_items_they_lose():
@@ -146,7 +146,7 @@ def test_volume_within_bounds_of_what_last_passed(rows, stops):
     expected = {"items": 100}
     table = items_table([item(f"b{number}") for number in range(rows)])
     checked = run(volume_bounds(expected, limits), limits, items=table)
-    said = objections(summary({"items": table}, checked, []), checked, limits, expected)
+    said = objections(summary({"items": table}, checked, quarantine.table([])), checked, limits, expected)
     assert bool(said) == stops
     if stops:
         assert said == [f"items: {rows} rows came in and 100 passed last time; checks.max_volume_change allows 50% up or down"]
@@ -156,7 +156,7 @@ def test_volume_within_bounds_of_what_last_passed(rows, stops):
 def test_too_many_refused_rows_stop_the_night(bad, stops):
     table = items_table([item(f"b{number}" + "\0" * (number < bad)) for number in range(100)])
     checked = run(items=table)
-    counts = summary({"items": table}, checked, quarantine_order(checked.entries))
+    counts = summary({"items": table}, checked, quarantine_order(checked.entries.table()))
     assert counts["rows"]["items"] == {"in": 100, "passed": 100 - bad, "refused": bad, "refused_share": bad / 100}
     said = objections(counts, checked, LIMITS, None)
     assert said == (
@@ -169,14 +169,14 @@ def test_too_many_refused_rows_stop_the_night(bad, stops):
 def test_rows_that_never_became_one_count_too():
     table = items_table([item("a")])
     refused = [quarantine.entry("items", -1, "row does not parse", "{", "f.jsonl:3", {"line": "{"})]
-    counts = summary({"items": table}, run(items=table), refused)
+    counts = summary({"items": table}, run(items=table), quarantine.table(refused))
     assert counts["rows"]["items"] == {"in": 2, "passed": 1, "refused": 1, "refused_share": 0.5}
     assert counts["refused_by_rule"] == {"items": {"row does not parse": 1}}
 
 
 def test_examples_show_each_rule_before_any_rule_twice():
     entries = [quarantine.entry("items", row, f"rule {row // 20}", "x" * 500, "o", {}) for row in range(60)]
-    examples = summary({}, run(items=items_table([item("a")])), entries)["examples"]
+    examples = summary({}, run(items=items_table([item("a")])), quarantine.table(entries))["examples"]
     assert [example["rule"] for example in examples[:3]] == ["rule 0", "rule 1", "rule 2"]
     assert len(examples) == 10 and len(examples[0]["value"]) == 200
 

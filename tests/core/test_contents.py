@@ -81,7 +81,7 @@ def test_lineage_names_the_lock_and_every_setting(layout):
     lineage = json.loads(gathered(layout)[0]["lineage.json"])
     assert lineage["lock"]["source"] == "digits" and len(lineage["lock"]["digest"]) == 64
     assert lineage["settings"]["model"]["dimensions"] == 4
-    assert lineage["settings"]["catalogue"]["split"] == {"heldout_share": 0.1, "salt": "kindex"}
+    assert lineage["settings"]["catalogue"]["split"] == {"by": "hash", "heldout_share": 0.1, "salt": "kindex"}
     assert lineage["settings"]["index"]["kind"] == "auto"
 
 

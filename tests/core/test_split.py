@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kindex.core.catalogue import IMAGES, ITEMS, LINKS, Catalogue
+from kindex.core.catalogue import IMAGES, ITEMS, LINKS, Catalogue, read, write
 from kindex.core.split import about, divide, heldout_images, heldout_links, id_fractions, read_split, together, write_split
 
 SHARE = 0.3
@@ -167,6 +167,17 @@ def test_counts_and_the_way_back(tmp_path) -> None:
 
 def test_empty_links_divide() -> None:
     assert heldout_links(links_table([]), SHARE, "s").shape == (0,)
+
+
+def test_halves_written_at_once_are_those_written_one_by_one(tmp_path) -> None:
+    catalogue = link_catalogue(all_pairs())
+    write(tmp_path / "c", catalogue)
+    write_split(tmp_path / "streamed", divide(read(tmp_path / "c", "c"), SHARE, "s"))
+    write_split(tmp_path / "in memory", divide(catalogue, SHARE, "s"))
+    names = [str(path.relative_to(tmp_path / "streamed")) for path in sorted((tmp_path / "streamed").rglob("*.parquet"))]
+    assert names == [f"{side}/{kind}.parquet" for side in ("heldout", "train") for kind in ("items", "links")]
+    for name in names:
+        assert (tmp_path / "streamed" / name).read_bytes() == (tmp_path / "in memory" / name).read_bytes()
 
 
 PINNED_IDS = [0.9766639947501812, 0.8569312630431454]

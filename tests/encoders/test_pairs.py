@@ -1,4 +1,4 @@
-"""What is particular to pairs: its spaces, what it does not know, and that it beats an SVD of the same size."""
+"""What is particular to pairs: its spaces, its objectives, and that it beats an SVD of the same size."""
 
 import os
 from pathlib import Path
@@ -11,16 +11,11 @@ import pytest
 from kindex.core.catalogue import ITEMS, LINKS, Catalogue
 from kindex.core.space import cross_scores, link_spaces
 from kindex.core.split import divide
-from kindex.core.watch import Silent
-from kindex.encoders import pairs
+from kindex.encoders.pairs import fitting
+from tests.encoders.pairs.small import fit
 from tests.encoders.planted import planted_links
 
-
-def fit(catalogue: Catalogue, **settings: object) -> pairs.Encoder:
-    config = pairs.Config(
-        **{"dimensions": 4, "epochs": 8, "negatives": 50, "learning_rate": 0.3, "weight_decay": 0.2, **settings}
-    )  # type: ignore[arg-type]
-    return pairs.fit(catalogue, config, rng=np.random.Generator(np.random.PCG64(config.seed)), watch=Silent())
+OBJECTIVES = ["auto", "spectral", "least_squares", "softmax", "classification", "regression", "bpr"]
 
 
 def graph(edges: list[tuple[str, str]], nodes: int) -> Catalogue:
@@ -42,7 +37,7 @@ def test_a_graph_of_one_kind_has_vectors_and_context_vectors() -> None:
     queries, answers = link_spaces(spaces, "node", "node")
     scores = cross_scores(queries, answers)
     same = np.array([[int(a[1:]) % 2 == int(b[1:]) % 2 for b in answers.ids] for a in queries.ids])
-    assert scores[same].mean() > scores[~same].mean() + 0.7
+    assert scores[same].mean() > scores[~same].mean() + 1.4 * scores.std()
     near = queries.unit_ND @ queries.unit_ND.T
     assert near[same[:, : len(queries.ids)]].mean() > near[~same[:, : len(queries.ids)]].mean() + 0.5
 
@@ -81,24 +76,73 @@ def test_several_kinds_on_one_side_have_a_space_each() -> None:
     for kind in ("actor", "director"):
         scores = cross_scores(*link_spaces(spaces, "film", kind))
         own = np.array([[int(film[1:]) % 2 == int(who) // 5 for who in spaces[kind].ids] for film in spaces["film"].ids])
-        assert scores[own].mean() > scores[~own].mean() + 0.7
+        assert scores[own].mean() > scores[~own].mean() + 0.4
 
 
-@pytest.mark.parametrize("start", ["spectral", "random"])
-def test_popularity_is_in_the_length_of_right_vectors(start: str) -> None:
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_beats_popularity_and_gives_the_same_bytes_twice(objective: str) -> None:
     case = planted_links()
-    space = fit(case.split.train, start=start, epochs=15, dimensions=8).embed(case.split.train)["link"]
+    settings = {"dimensions": 8, "learning_rate": 0.3, "objective": objective}
+    encoder = fit(case.split.train, **settings)
+    figure, popularity, _ = case.score(encoder, case.split)
+    assert figure > popularity + 0.2
+    again = fit(case.split.train, **settings)
+    assert encoder.about == again.about
+    assert (encoder.left_LD.tobytes(), encoder.right_RD.tobytes()) == (again.left_LD.tobytes(), again.right_RD.tobytes())
+
+
+def test_what_is_chosen_is_told_with_every_trial_and_what_is_given_stays() -> None:
+    case = planted_links()
+    told = fit(case.split.train, dimensions=8).about
+    assert {"unobserved", "regularisation", "iterations", "left_power", "popularity", "blend"} <= set(told["chosen"])
+    for what in ("least squares", "spectral", "blend"):
+        trials = [row for row in told["trials"] if row["trial"] == what]
+        top = max(row["validation"] for row in trials)
+        chosen = told["chosen"]["blend"] if what == "blend" else told["chosen"]
+        won = [row for row in trials if all(chosen.get(name, value) == value for name, value in row.items())]
+        assert len(won) == 1 and won[0]["validation"] > top / 1.02
+    given = {"unobserved": 0.02, "regularisation": 4.0, "iterations": 3, "left_power": 0.4, "popularity": 0.1}
+    told = fit(case.split.train, dimensions=8, **given).about
+    assert {name: told["chosen"][name] for name in given} == given
+    assert {row["trial"] for row in told["trials"]} == {"blend"}
+
+
+@pytest.mark.parametrize("objective", ["auto", "softmax"])
+@pytest.mark.parametrize("start", ["spectral", "random"])
+def test_popularity_is_in_the_length_of_right_vectors(start: str, objective: str) -> None:
+    case = planted_links()
+    space = fit(case.split.train, start=start, objective=objective, dimensions=8).embed(case.split.train)["link"]
     degree: dict[str, int] = {}
     for name in case.split.train.links["right"].to_pylist():
         degree[name] = degree.get(name, 0) + 1
     lengths = np.linalg.norm(space.vectors_ND, axis=1)
-    assert np.corrcoef(lengths, [degree[name] for name in space.ids])[0, 1] > 0.3
+    assert np.corrcoef(lengths, [degree[name] for name in space.ids])[0, 1] > 0.2
 
 
-def test_one_link_is_enough() -> None:
-    spaces = fit(graph([("n00", "n01")], 2)).embed(graph([], 2))
-    assert (spaces["node"].ids, spaces["node-context"].ids) == (("n00",), ("n01",))
-    assert np.isfinite(spaces["node"].vectors_ND).all()
+def test_links_score_higher_than_all_pairs_whatever_the_objective_and_not_above_one() -> None:
+    """One scale for all of them: the one at which items that came later are folded in."""
+    case = planted_links()
+    links = case.split.train.links
+    for objective in OBJECTIVES:
+        spaces = fit(case.split.train, objective=objective, dimensions=8).embed(case.split.train)
+        queries, answers = link_spaces(spaces, "book", "link")
+        scores = cross_scores(queries, answers)
+        rows = zip(links["left"].to_pylist(), links["right"].to_pylist(), strict=True)
+        linked = np.mean([scores[queries.rows[left], answers.rows[right]] for left, right in rows])
+        assert 0.05 < linked < 1.2, objective
+        assert linked > scores.mean() + 0.15, objective
+
+
+@pytest.mark.parametrize("objective", ["auto", "softmax", "regression"])
+def test_where_there_are_many_links_every_item_still_learns(objective: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings are chosen on a part of the left items then, and the tables made from all."""
+    case = planted_links()
+    monkeypatch.setattr(fitting, "MANY", 1000)
+    monkeypatch.setattr(fitting, "SOME", 1000)
+    encoder = fit(case.split.train, objective=objective, dimensions=8)
+    assert (np.linalg.norm(encoder.left_LD, axis=1) > 1e-3).all()
+    figure, popularity, _ = case.score(encoder, case.split)
+    assert figure > popularity + 0.2
 
 
 def recall_at_20(train_LR: np.ndarray, heldout_LR: np.ndarray, left_LD: np.ndarray, right_RD: np.ndarray) -> float:
@@ -113,6 +157,7 @@ def recall_at_20(train_LR: np.ndarray, heldout_LR: np.ndarray, left_LD: np.ndarr
 SHARED = Path(os.environ.get("KINDEX_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHARED / "lastfm").is_dir(), reason="a development data set; KINDEX_SHARED_DATA names its folder")
 def test_it_beats_an_svd_of_the_same_size_on_real_listening() -> None:
     from sklearn.utils.extmath import randomized_svd
@@ -128,7 +173,7 @@ def test_it_beats_an_svd_of_the_same_size_on_real_listening() -> None:
     items = items.append_column("kind", pa.array(["user"] * sides[0] + ["item"] * sides[1]))
     split = divide(Catalogue("lastfm", {"items": items, "links": links}), 0.1, "s")
 
-    spaces = fit(split.train, dimensions=64, epochs=20, negatives=2048, learning_rate=0.1, weight_decay=0.5).embed(split.train)
+    spaces = fit(split.train, dimensions=64).embed(split.train)
     users, artists = spaces["user"], spaces["item"]
     masks = []
     for side in (split.train.links, split.heldout.links):

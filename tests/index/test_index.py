@@ -71,12 +71,12 @@ def test_approximate_index_is_faithful_and_its_scores_are_similarities(kind: str
 
 
 def test_size_decides_the_kind_and_params_overrule_it() -> None:
-    assert choose(IndexParams(), 20_000, 50) == "Flat"
-    assert choose(IndexParams(), 20_001, 50) == "PQ25x4fs,RFlat"
-    assert choose(IndexParams(), 50_000, 53) == "IVF1024,SQ8"  # 53 is prime: no product code divides it
-    assert choose(IndexParams(), 1_000_000, 64) == "IVF4096,SQ8"
-    assert choose(IndexParams(kind="exact"), 1_000_000, 64) == "Flat"
-    assert choose(IndexParams(kind="HNSW32"), 10, 64) == "HNSW32"
+    assert choose(IndexParams(), 20_000, 50) == ("Flat",)
+    assert choose(IndexParams(), 20_001, 50) == ("IVF512,Flat", "PQ25x4fs,RFlat", "Flat")
+    assert choose(IndexParams(), 50_000, 53, "dot") == ("Pad54,PQ27x4fs,RFlat", "Flat")  # long vectors are in all lists
+    assert choose(IndexParams(), 1_000_000, 50)[:2] == ("Pad56,IVF4096,SQfp16", "IVF4096,Flat")
+    assert choose(IndexParams(kind="exact"), 1_000_000, 64) == ("Flat",)
+    assert choose(IndexParams(kind="HNSW32"), 10, 64) == ("HNSW32",)
 
 
 def test_the_smallest_setting_that_reaches_the_target_is_kept() -> None:
@@ -94,13 +94,15 @@ def test_the_smallest_setting_that_reaches_the_target_is_kept() -> None:
 
 def test_auto_returns_to_exact_search_when_the_approximate_index_is_not_faithful() -> None:
     noise = np.random.default_rng(0).normal(size=(800, 24)).astype(np.float32)
-    space = Space("noise", tuple(map(str, range(800))), noise, "dot")
-    index = build(space, IndexParams(exact_below=100, index_recall_at_10=1.1))
-    assert (index.factory, index.setting, index.index_recall_at_10) == ("Flat", "exact", 1.0)
-    assert [trial.chosen for trial in index.trials] == [True] + [False] * 7
-    assert {trial.factory for trial in index.trials} == {"Flat", "PQ12x4fs,RFlat"}
-    asked = build(space, IndexParams(kind="IVF8,SQ4", index_recall_at_10=1.1))
+    for metric, tried in (("dot", {"PQ12x4fs,RFlat"}), ("cosine", {"IVF128,Flat", "PQ12x4fs,RFlat"})):
+        space = Space("noise", tuple(map(str, range(800))), noise, metric)
+        index = build(space, IndexParams(exact_below=100, index_recall_at_10=1.0))
+        assert (index.factory, index.setting, index.index_recall_at_10) == ("Flat", "exact", 1.0)
+        assert [trial.chosen for trial in index.trials] == [True] + [False] * (len(index.trials) - 1)
+        assert {trial.factory for trial in index.trials} == {"Flat"} | tried
+    asked = build(space, IndexParams(kind="IVF8,SQ4", index_recall_at_10=1.0))
     assert asked.factory == "IVF8,SQ4"  # asked for by name: kept, and the gate judges it
+    assert asked.index_recall_at_10 < 1
 
 
 def test_duplicates_come_in_the_order_of_their_rows() -> None:
@@ -152,9 +154,9 @@ import hashlib, sys, pathlib
 from kindex.core.params import IndexParams
 from kindex.index.build import build
 from tests.index.test_index import clustered
-for number, kind in enumerate(["exact", "IVF32,SQ8", "HNSW16", "PQ12x4fs,RFlat"]):
+for number, kind in enumerate(["exact", "IVF32,SQ8", "HNSW16", "PQ12x4fs,RFlat", "budget"]):
     path = pathlib.Path(sys.argv[1]) / f"{number}.faiss"
-    build(clustered(), IndexParams(kind=kind)).save(path)
+    build(clustered(700), IndexParams(kind=kind, sample=50)).save(path)
     print(hashlib.sha256(path.read_bytes()).hexdigest())
 """
 
@@ -165,7 +167,7 @@ def test_the_number_of_threads_does_not_change_the_bytes(tmp_path: Path) -> None
         environment = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
         run = [sys.executable, "-c", PROGRAM, str(tmp_path)]
         answers.add(subprocess.run(run, env=environment, check=True, capture_output=True, text=True).stdout)
-    assert len(answers) == 1 and len(answers.pop().split()) == 4
+    assert len(answers) == 1 and len(answers.pop().split()) == 5
 
 
 def test_an_index_that_is_not_what_its_description_says_is_refused(tmp_path: Path) -> None:
@@ -201,7 +203,14 @@ def test_a_factory_that_cannot_be_made_names_the_value_and_the_file(kind: str) -
 
 
 @pytest.mark.parametrize(
-    ("kind", "metric"), [("PCA20,Flat", "cosine"), ("PCAR20,IVF4,Flat,RFlat", "dot"), ("L2norm,Flat", "dot")]
+    ("kind", "metric"),
+    [
+        ("PCA20,Flat", "cosine"),
+        ("PCAR20,IVF4,Flat,RFlat", "dot"),
+        ("L2norm,Flat", "dot"),
+        ("RR20,Flat", "cosine"),  # a turn to fewer dimensions is not one
+        ("OPQ4_8,Flat", "dot"),
+    ],
 )
 def test_a_transform_that_changes_scores_is_refused(kind: str, metric: str) -> None:
     with pytest.raises(ConfigError, match=rf"kind is '{kind}', whose .* changes inner products"):

@@ -18,6 +18,7 @@ from kindex.core.watch import Silent
 from kindex.judge.evidence import chosen_examples, well_known
 from kindex.judge.findings import Findings, Material, judge, main_kind
 from kindex.judge.maps import pca_2d, tsne_2d
+from kindex.judge.told import Column
 from tests.judge.small import items, links, planted, split_of
 
 SETTINGS = EvaluateParams(bootstrap=20, sample_queries=100, map_items=120, examples=3, seed=1)
@@ -139,10 +140,10 @@ def test_the_best_known_come_first_one_for_each_label() -> None:
     table = items(("module", ["os", "re", "torch", "numpy"]), ("name", ["os", "torch", "re"]))
     train = links([("torch", "os"), ("numpy", "os"), ("re", "os"), ("numpy", "torch")], "module", "name")
     split = split_of(table, train, links([]))
-    order = well_known(split, ("numpy", "os", "re", "torch"))
+    order = well_known(split, ("numpy", "os", "re", "torch")).order_N
     assert order.tolist() == [1, 3, 0, 2]  # os: 3 links lead to it; torch: 1; numpy: none, but 2 of its own
-    assert chosen_examples(order, ["far", "std", "std", "far"], 3) == [1, 3, 0]
-    assert chosen_examples(order, ["a", "b", "b", "b"], 2) == [1, 0]
+    assert chosen_examples(order, Column("label", ["far", "std"], np.array([0, 1, 1, 0])), 3) == [1, 3, 0]
+    assert chosen_examples(order, Column("label", ["a", "b"], np.array([0, 1, 1, 1])), 2) == [1, 0]
 
 
 def test_two_dimensions() -> None:

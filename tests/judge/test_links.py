@@ -3,12 +3,16 @@
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from kindex.core.catalogue import LINKS, Catalogue
 from kindex.core.errors import ConfigError
 from kindex.core.space import Space
+from kindex.core.split import Split
 from kindex.core.watch import Silent
-from kindex.judge.baselines import baselines, cooccurrence, popularity, svd
+from kindex.judge.baselines import baselines, cooccurrence, fitted_on, popularity, svd
+from kindex.judge.evidence import well_known
 from kindex.judge.links import judge_links
 from kindex.judge.tasks import link_tasks
 from tests.judge.small import planted, split_of
@@ -17,7 +21,7 @@ from tests.judge.small import planted, split_of
 def test_popularity_counts_train_links() -> None:
     split, _ = planted(readers=30, books=40, groups=4)
     (task,) = link_tasks(split, 5)
-    counted = [split.train.links["right"].to_pylist().count(name) for name in task.right_ids]
+    counted = [split.train.links["right"].to_pylist().count(name) for name in task.right_ids.to_pylist()]
     assert popularity(task)(np.arange(5)).tolist() == [counted] * 5
 
 
@@ -25,7 +29,7 @@ def test_cooccurrence_is_the_sum_of_column_cosines() -> None:
     split, _ = planted(readers=25, books=30, groups=3)
     (task,) = link_tasks(split, 6)
     dense_LR = task.train_LR.toarray()
-    found_QR = cooccurrence(task)(np.arange(6))
+    found_QR = cooccurrence(task, fitted_on(task, 1))(np.arange(6))
     for query, row in enumerate(task.query_rows_Q):
         for item in range(30):
             expected = 0.0
@@ -39,15 +43,16 @@ def test_cooccurrence_is_the_sum_of_column_cosines() -> None:
 def test_svd_is_the_best_matrix_of_its_rank() -> None:
     split, _ = planted(readers=80, books=60, groups=5)
     (task,) = link_tasks(split, 80)
-    scorer, left_LD = svd(task, 5, seed=3)
+    scorer, fold = svd(task, task.train_LR, 5, seed=3)
+    left_LD = fold(np.arange(80))
     dense_LR = task.train_LR.toarray().astype(float)
     root_L, root_R = np.sqrt(dense_LR.sum(1)), np.sqrt(dense_LR.sum(0))
     left, singular, right = np.linalg.svd(dense_LR / root_L[:, None] / root_R, full_matrices=False)
     best = (left[:, :5] * singular[:5]) @ right[:5] * root_R
     np.testing.assert_allclose(scorer(np.arange(80)), best[task.query_rows_Q], atol=5e-3)
     np.testing.assert_allclose(np.linalg.norm(left_LD, axis=0), singular[:5], rtol=1e-3)
-    assert np.array_equal(svd(task, 5, seed=3)[1], left_LD)
-    assert baselines(task, 999, seed=3)[1].shape == (80, 60)  # no wider than the matrix
+    assert np.array_equal(svd(task, task.train_LR, 5, seed=3)[1](np.arange(80)), left_LD)
+    assert baselines(task, 999, seed=3)[1](np.arange(7)).shape == (7, 60)  # no wider than the matrix
 
 
 def test_a_good_space_beats_its_baselines_and_a_turned_one_does_not() -> None:
@@ -61,7 +66,7 @@ def test_a_good_space_beats_its_baselines_and_a_turned_one_does_not() -> None:
     assert report["svd_link_recall_at_10"] > report["popularity_link_recall_at_10"]
     assert report["link_recall_at_10_low"] < report["link_recall_at_10"] < report["link_recall_at_10_high"]
     assert report["link_recall_at_10"] < report["link_recall_at_20"] < report["link_recall_at_50"]
-    assert found.raw["reader"].vectors_ND.shape == (300, 12)
+    assert found.raw["reader"](["r007", "r299"]).shape == (2, 12)
     turned = spaces | {"book": Space("book", spaces["book"].ids, -spaces["book"].vectors_ND, "cosine", "planted")}
     worse = judge_links(split, turned, Silent(), sample=200, bootstrap=0, seed=1)
     assert worse is not None and worse.report()["link_recall_at_10"] < 0.05
@@ -103,3 +108,52 @@ def test_nothing_held_out_is_nothing_to_say() -> None:
     split, spaces = planted()
     empty = split_of(split.train.items, split.train.links, split.heldout.links.slice(0, 0))
     assert judge_links(empty, spaces, Silent(), sample=9, bootstrap=0, seed=1) is None
+
+
+def test_large_link_tables_are_fitted_on_a_sample_of_left_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    split, spaces = planted()
+    (task,) = link_tasks(split, 300)
+    monkeypatch.setattr("kindex.judge.baselines.LINKS", task.train_LR.nnz // 2)
+    fitted_SR = fitted_on(task, 5)
+    assert task.train_LR.nnz // 2 - 20 < fitted_SR.nnz <= task.train_LR.nnz // 2, "whole left items, as many as go in"
+    rows = {tuple(row) for row in task.train_LR.toarray().tolist()}
+    assert all(tuple(row) in rows for row in fitted_SR.toarray().tolist())
+    assert (fitted_on(task, 5) != fitted_SR).nnz == 0 and (fitted_on(task, 6)[:9] != fitted_SR[:9]).nnz
+    found = judge_links(split, spaces, Silent(), sample=300, bootstrap=0, seed=5)
+    assert found is not None and found.counts["baseline_links"] == fitted_SR.nnz
+    report = found.report()
+    assert report["cooccurrence_link_recall_at_10"] > report["popularity_link_recall_at_10"] + 0.2
+    assert report["svd_link_recall_at_10"] > report["popularity_link_recall_at_10"] + 0.2
+
+
+def test_links_of_dictionaries_are_judged_as_those_of_strings() -> None:
+    split, spaces = planted(readers=60, books=40, groups=4)
+
+    def coded(catalogue: Catalogue) -> Catalogue:
+        links, half = catalogue.links, catalogue.links.num_rows // 2
+        tables = [
+            pa.table({name: c.dictionary_encode() if pa.types.is_string(c.type) else c for name, c in zip(LINKS.names, part)})
+            for part in (links.slice(0, half).columns, links.slice(half).columns)
+        ]  # two chunks with a dictionary each
+        return Catalogue("small", {"items": catalogue.items, "links": pa.concat_tables(tables)})
+
+    other = Split(coded(split.train), coded(split.heldout))
+    assert other.train.links["left"].num_chunks == 2 and pa.types.is_dictionary(other.train.links["left"].type)
+    first, second = (judge_links(s, spaces, Silent(), sample=40, bootstrap=3, seed=1) for s in (split, other))
+    assert first is not None and second is not None and first.report() == second.report()
+    known = [well_known(s, spaces["book"].ids).order_N.tolist() for s in (split, other)]
+    assert known[0] == known[1]
+
+
+def test_a_rival_is_one_more_baseline() -> None:
+    split, spaces = planted()
+    rng = np.random.default_rng(3)
+    noisy = {
+        kind: Space(kind, s.ids, s.vectors_ND + rng.normal(size=s.vectors_ND.shape).astype(np.float32) * 3, "cosine", "other")
+        for kind, s in spaces.items()
+    }
+    found = judge_links(split, noisy, Silent(), sample=200, bootstrap=0, seed=1, rivals={"default": spaces})
+    alone = judge_links(split, spaces, Silent(), sample=200, bootstrap=0, seed=1)
+    assert found is not None and alone is not None
+    assert found.report()["default_link_recall_at_10"] == alone.report()["link_recall_at_10"]
+    assert found.report()["default_link_recall_at_10"] > found.report()["link_recall_at_10"] + 0.2

@@ -65,7 +65,7 @@ def by_hand() -> LinkTask:
 
 def test_two_queries_by_hand() -> None:
     task = by_hand()
-    assert (task.left_ids, task.right_ids) == (("a", "c"), ("b0", "b1", "b2", "b3", "b4"))
+    assert (task.left_ids.to_pylist(), task.right_ids.to_pylist()) == (["a", "c"], ["b0", "b1", "b2", "b3", "b4"])
     scores_QR = np.array([[9, 8, 7, 6, 5], [1, 9, 9, 3, 2]], np.float32)  # a: b1 b2 b3 b4, c: b3 b4 b0
     ranking = rank(task, lambda queries_B: scores_QR[queries_B], Silent(), "by hand")
     assert ranking.top_QK[:, :5].tolist() == [[1, 2, 3, 4, -1], [3, 4, 0, -1, -1]]
@@ -125,8 +125,8 @@ def test_queries_of_several_kinds_are_pooled() -> None:
 def test_a_sample_of_queries_stays_as_the_catalogue_grows() -> None:
     split, _ = planted(readers=200)
     more, _ = planted(readers=220)
-    chosen = {task.left_ids[row] for task in link_tasks(split, 50) for row in task.query_rows_Q}
-    grown = {task.left_ids[row] for task in link_tasks(more, 50) for row in task.query_rows_Q}
+    chosen = {task.left_ids[row].as_py() for task in link_tasks(split, 50) for row in task.query_rows_Q}
+    grown = {task.left_ids[row].as_py() for task in link_tasks(more, 50) for row in task.query_rows_Q}
     assert len(chosen) == len(grown) == 50 and len(chosen & grown) >= 40
     assert link_tasks(split_of(split.train.items, split.train.links, split.heldout.links.slice(0, 0)), 50) == []
 

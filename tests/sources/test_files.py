@@ -106,6 +106,46 @@ def test_items_with_labels_and_the_other_kind_from_links(tmp_path):
     assert sorted(row["id"] for row in found.catalogue.items.to_pylist() if row["kind"] == "user") == ["1", "2"]
 
 
+@pytest.mark.parametrize("name", ["l.csv", "l.jsonl", "l.parquet"])
+def test_dates_are_seconds_and_the_latest_of_a_link_is_kept(tmp_path, name):
+    dates = [("a", "x", "2020-01-02T01:00:00+01:00"), ("a", "x", "2020-01-03"), ("a", "y", "1577836800"), ("a", "z", "-1.5"),
+             ("b", "y", "yesterday"), ("b", "z", None)]  # fmt: skip
+    write(tmp_path, name, packed(name, [{"l": left, "r": right, "d": date} for left, right, date in dates]))
+    found = read(tmp_path, links=name, left="l", right="r", date="d")
+    times = {row["right"]: row["time"] for row in found.catalogue.links.to_pylist()}
+    assert times == {"x": 1_578_009_600, "y": 1_577_836_800, "z": -2}
+    assert found.catalogue.links.schema.field("time").type == pa.int64()
+    lines = {row["origin"].partition(":")[2] for row in found.refused.to_pylist()}
+    assert len(lines) == found.refused.num_rows == 2
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("ms"), pa.timestamp("ns", "Europe/Berlin"), pa.date32(), pa.int64(), pa.float64()]
+)
+def test_dates_of_parquet_may_be_of_any_type_of_date(tmp_path, kind):
+    seconds = pa.array([86_400 * 18_262, None, -86_400], pa.int64())
+    temporal = pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+    dates = seconds.cast(pa.timestamp("s")).cast(kind) if temporal else seconds.cast(kind)
+    pq.write_table(pa.table({"left": ["a", "b", "c"], "right": ["x", "x", "x"], "when": dates}), tmp_path / "l.parquet")
+    found = read(tmp_path, links="l.parquet", date="when")
+    assert found.catalogue.links["time"].to_pylist() == [86_400 * 18_262, -86_400]
+    assert found.refused["rule"].to_pylist() == ["date is missing"]
+
+
+def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path, monkeypatch):
+    config = files.Config(links=write(tmp_path, "l.csv", b"l,r\n1,2\n"), left="l", right="r")
+    snapshot = files.snapshot(config, tmp_path)
+    true = files.read_rows
+
+    def slow(table, name, *rest):
+        yield from true(table, name, *rest)
+        write(tmp_path, "l.csv", b"l,r\n1,2\n3,4\n")
+
+    monkeypatch.setattr(files, "read_rows", slow)
+    with pytest.raises(NotAsLockedError, match=r"l\.csv was changed while it was read"):
+        files.read(config, snapshot, tmp_path, Silent())
+
+
 def test_a_graph_of_one_kind_names_each_node_once(tmp_path):
     write(tmp_path, "edges.csv", b"a,b\n1,2\n2,3\n")
     found = read(tmp_path, links="edges.csv", left="a", right="b", left_kind="node", right_kind="node")

@@ -1,16 +1,20 @@
 import csv
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kindex.core.errors import DamagedError, DataGateError
+from kindex.core.blocks import build
+from kindex.core.errors import ConfigError, DamagedError, DataGateError
 from kindex.core.files import pretty_json
 from kindex.core.lock import Lock, write_lock
-from kindex.core.space import write_space
+from kindex.core.params import EvaluateParams, IndexParams
+from kindex.core.space import Space, read_space, write_space
 from kindex.core.split import write_split
 from kindex.core.watch import Silent
+from kindex.preflight import check_blocks
 from tests.stages.small_project import Layout, contents, linked_project, params, pictured_split, run
 
 
@@ -95,3 +99,78 @@ def test_no_vectors_and_damaged_history_are_said_in_words(tmp_path: Path) -> Non
         path.unlink()
     with pytest.raises(DataGateError, match="no vectors"):
         run("evaluate", layout, params("pairs"), "-again")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    dimensions: int = 50
+    seed: int = 7
+    threads: int = 1
+
+
+class Rival:
+    """Stands for a family whose default settings place items as a given space does."""
+
+    Config = Config
+
+    def __init__(self, spaces: dict[str, Space]) -> None:
+        self.spaces = spaces
+        self.seen: list[object] = []
+
+    def rival(self, config: Config) -> Config | None:
+        return None if config.dimensions == 50 else replace(config, dimensions=50, seed=99, threads=1)
+
+    def fit(self, train: object, config: Config, *, rng: np.random.Generator, watch: object) -> "Rival":
+        self.seen.append((config, rng.random()))
+        return self
+
+    def embed(self, catalogue: object) -> dict[str, Space]:
+        return self.spaces
+
+
+def test_the_default_settings_are_one_more_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = linked_project(tmp_path)
+    spaces = [read_space(path) for path in (layout.out("train", "small-model") / "spaces").glob("*.parquet")]
+    rng = np.random.default_rng(0)
+    weak = {s.kind: replace(s, vectors_ND=rng.normal(size=s.vectors_ND.shape).astype(np.float32)) for s in spaces}
+    stub = Rival(weak)
+    monkeypatch.setattr("kindex.encoders.family", lambda params, model: stub)
+    run("index", layout, params("pairs"))
+    out, _ = run("evaluate", layout, params("pairs", dimensions=12))
+    report = json.loads((out / "report.json").read_text())
+    evidence = json.loads((out / "evidence.json").read_text())
+    assert report["default_link_recall_at_10"] < report["link_recall_at_10"] - 0.2
+    assert evidence["headline"]["baselines"]["default settings"] == report["default_link_recall_at_10"]
+    assert "default settings" in {point["series"] for point in evidence["recall_curve"]}
+    assert "default settings" in (out / "plots" / "headline.csv").read_text()
+    assert "ahead of the family&#39;s default settings" in (out / "report.html").read_text()
+    drawn = np.random.Generator(np.random.PCG64(3)).random()
+    assert stub.seen == [(Config(dimensions=50, seed=3, threads=1), drawn)], "the model's own seed and threads"
+    out, _ = run("evaluate", layout, params("pairs", dimensions=50), "-default")
+    assert "default_link_recall_at_10" not in json.loads((out / "report.json").read_text()) and len(stub.seen) == 1
+
+
+def test_golden_items_and_the_served_neighbours_come_from_the_settings_and_the_index(tmp_path: Path) -> None:
+    layout = linked_project(tmp_path)
+    of = params("pairs")
+    corrected = replace(of.indexes["small-model"], neighbours="inverted_softmax")
+    golden = {"small-model": ("b007", "b999"), "another": ("b001",)}
+    of = replace(of, indexes={"small-model": corrected}, evaluate=replace(of.evaluate, golden=golden))
+    run("index", layout, of)
+    out, _ = run("evaluate", layout, of)
+    evidence = json.loads((out / "evidence.json").read_text())
+    assert [one["id"] for one in evidence["examples"] if one.get("golden")] == ["b007"]
+    assert evidence["golden_unknown"] == ["b999"]
+    assert [row["neighbours"] for row in evidence["corrected"] if row["served"]] == ["inverted_softmax"]
+    assert "b999" in (out / "report.html").read_text()
+
+
+def test_a_golden_list_of_no_model_or_of_no_list_is_refused_before_the_night() -> None:
+    of = params("pairs")
+    with pytest.raises(ConfigError, match=r"evaluate\.golden\.small-modl names no model: did you mean small-model"):
+        check_blocks(replace(of, evaluate=replace(of.evaluate, golden={"small-modl": ("a",)})))
+    with pytest.raises(ConfigError, match=r"evaluate\.golden\.m"):
+        build(EvaluateParams, {"golden": {"m": "a"}}, "evaluate")
+    assert build(EvaluateParams, {"golden": {"m": ["a", "b"]}}, "evaluate").golden == {"m": ("a", "b")}
+    with pytest.raises(ConfigError, match=r"indexes\.m\.neighbours is 'csls': allowed: 'cosine', 'local_scaling'"):
+        build(IndexParams, {"neighbours": "csls"}, "indexes.m")

@@ -71,3 +71,15 @@ def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:
     links = catalogue.links.append_column("heldout", pa.array([True]))
     with pytest.raises(DataGateError, match="catalogue c has no links left to train on: all 1 rows are held out"):
         run(tmp_path / "p", Catalogue("c", {**catalogue.tables, "links": links}))
+
+
+def test_the_newest_links_are_held_out_by_time_and_keep_their_dates(tmp_path: Path) -> None:
+    catalogue = link_catalogue(all_pairs())
+    times = list(range(1000, 1000 + catalogue.links.num_rows))
+    dated = catalogue.links.append_column("time", pa.array(times, pa.int64()))
+    out, _ = run(tmp_path / "p", Catalogue("c", {**catalogue.tables, "links": dated}), by="time")
+    sides = read_split(out, "c")
+    heldout, train = sides.heldout.links["time"].to_pylist(), sides.train.links["time"].to_pylist()
+    assert heldout and sorted(heldout + train) == times and min(heldout) >= times[int(len(times) * 0.8)]
+    known = {*sides.train.links["left"].to_pylist()}
+    assert known >= {*sides.heldout.links["left"].to_pylist()}

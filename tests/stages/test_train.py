@@ -1,5 +1,6 @@
 """The stage: needs are checked, other data or settings are not resumed from, every item of the catalogue is placed."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from kindex.core.catalogue import Catalogue
 from kindex.core.errors import ConfigError
 from kindex.core.space import read_space
+from kindex.encoders import pairs
+from kindex.stages import train
 from tests.core.test_split import all_pairs, link_catalogue
 from tests.encoders.planted import planted_images, planted_links
 from tests.encoders.project import digests, project, run_train
@@ -42,6 +45,15 @@ def test_other_settings_do_not_resume_from_a_checkpoint(tmp_path: Path) -> None:
     changed = project(tmp_path / "stopped", split, "pairs", {**FAST, "seed": 8})
     run_train(changed)
     assert digests(changed) == digests(fresh)
+
+
+def test_a_checkpoint_is_of_every_file_of_the_family_and_of_the_parts() -> None:
+    encoders = Path(pairs.__file__).parents[1]
+    code = train._code(pairs)
+    wanted = [*encoders.glob("pairs/**/*.py"), *encoders.glob("parts/**/*.py")]
+    assert code == {str(path.relative_to(encoders)): hashlib.sha256(path.read_bytes()).hexdigest() for path in wanted}
+    assert {"pairs/__init__.py", "pairs/softmax.py", "parts/loop.py", "parts/__init__.py"} < set(code)
+    assert not any(name.startswith("autoencoder") for name in code)
 
 
 def test_a_kind_that_cannot_name_a_file_is_refused(tmp_path: Path) -> None:

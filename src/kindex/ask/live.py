@@ -1,31 +1,42 @@
 """A release, opened for questions. Everything is checked against the manifest before it is loaded."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from kindex.ask.loading import Told, read_encoder, read_parts
 from kindex.ask.spelling import close_spellings
 from kindex.core import release as releases_
-from kindex.core.catalogue import read_table
 from kindex.core.errors import ConfigError, DamagedError, choices
+from kindex.core.hubs import CANDIDATES, Offsets
 from kindex.core.layout import find
 from kindex.core.nearest import top_k
 from kindex.core.release import Manifest
-from kindex.core.space import Space, read_space, unit
-from kindex.index.index import Index, load
+from kindex.core.space import Space, unit
+from kindex.index.index import Index
+
+TRAINED, FOLDED, FALLBACK = "trained", "folded-in", "fallback"
+"""Where the vector of an item comes from: the fit; its links (`kindex.ask.unseen`); nothing, so that it is the mean."""
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One answer. `score` is the space's similarity, larger is nearer; label and description as the catalogue has them."""
+    """One answer; label and description as the catalogue has them.
+
+    `score`: larger is nearer. It is the space's similarity; where the index of the model says `neighbours: local_scaling` or
+    `inverted_softmax`, the similarity less how near the answer is to everything, see `kindex.core.hubs`. `origin`: of the
+    vector that was asked about, None when that was given as numbers. The answers themselves are all trained.
+    """
 
     id: str
     score: float
     label: str | None = None
     description: str | None = None
+    origin: str | None = TRAINED
 
 
 def open_live(model: str, *, root: Path | str | None = None, release: str | None = None) -> "Live":
@@ -52,26 +63,7 @@ def open_folder(folder: Path) -> "Live":
 
 
 def _load(folder: Path, manifest: Manifest) -> "Live":
-    kinds = [Path(name).stem for name in manifest.files if name.startswith("vectors/")]
-    parts = {kind: (f"vectors/{kind}.parquet", f"index/{kind}.faiss", f"index/{kind}.json") for kind in sorted(kinds)}
-    wanted = ["items.parquet", "report.json", "lineage.json", *(name for names in parts.values() for name in names)]
-    for name in wanted:
-        if name not in manifest.files:
-            raise DamagedError(f"release {manifest.version} of {manifest.model} has no {name}")
-    releases_.check_files(folder, manifest, wanted)
-    items = read_table(folder / "items.parquet").to_pylist()
-    known = {(item["kind"], item["id"]): (item["label"], item["description"]) for item in items}
-    spaces, indexes = {}, {}
-    for vectors, index, about in parts.values():
-        space = read_space(folder / vectors)
-        indexes[space.kind] = load(folder / index, json.loads((folder / about).read_bytes()))
-        if indexes[space.kind].count != len(space.ids) or indexes[space.kind].metric != space.metric:
-            raise DamagedError(f"{folder / index} is not of {folder / vectors}: their counts or metrics differ")
-        spaces[space.kind] = space
-    first = json.loads((folder / "lineage.json").read_bytes())["kinds"]
-    order = [kind for kind in first if kind in spaces] + [kind for kind in spaces if kind not in first]
-    report = json.loads((folder / "report.json").read_bytes())
-    return Live(manifest, report, {kind: spaces[kind] for kind in order}, indexes, known)
+    return Live(manifest, *read_parts(folder, manifest), folder)
 
 
 @dataclass(frozen=True)
@@ -82,7 +74,16 @@ class Live:
     report: dict[str, float]
     spaces: dict[str, Space]
     indexes: dict[str, Index]
-    known: dict[tuple[str, str], tuple[str | None, str | None]]
+    known: Told
+    offsets: dict[str, Offsets] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @cached_property
+    def encoder(self) -> Any:
+        """The encoder, checked and loaded when it is first asked for. Raises `ConfigError` when it folds no item in."""
+        if self.folder is None:
+            raise ConfigError(f"{self.manifest.model} was not opened from a folder, so it folds no item in")
+        return read_encoder(self.folder, self.manifest)
 
     @property
     def kinds(self) -> list[str]:
@@ -121,7 +122,7 @@ class Live:
         vector_D = np.asarray(vector_D, np.float32)
         if vector_D.shape != (width,) or not np.isfinite(vector_D).all():
             raise ConfigError(f"the vector has the shape {vector_D.shape}, allowed: ({width},), all finite")
-        return self._search(space, vector_D, k, set())
+        return [replace(hit, origin=None) for hit in self._search(space, vector_D, k, set())]
 
     def most_similar(
         self, positive: Sequence[str], negative: Sequence[str] = (), k: int = 10, kind: str | None = None
@@ -144,8 +145,14 @@ class Live:
         return self._hits(space, scores_QK[0], rows_QK[0], k, set(asked))
 
     def _search(self, space: Space, vector_D: np.ndarray, k: int, without: set[str]) -> list[Hit]:
-        scores_QK, rows_QK = self.indexes[space.kind].search(vector_D[None, :], _positive(k) + len(without))
-        return self._hits(space, scores_QK[0], rows_QK[0], k, without)
+        offsets = self.offsets.get(space.kind)
+        wanted = max(CANDIDATES, 10 * _positive(k)) if offsets else _positive(k)
+        scores_QK, rows_QK = self.indexes[space.kind].search(vector_D[None, :], wanted + len(without))
+        scores_K, rows_K = scores_QK[0], rows_QK[0]
+        if offsets:
+            kept_K = (rows_K >= 0) & ~np.isin(rows_K, [space.rows[name] for name in without])
+            scores_K, rows_K = offsets.ranked(scores_K[kept_K], rows_K[kept_K])
+        return self._hits(space, scores_K, rows_K, k, without)
 
     def _hits(self, space: Space, scores_K: np.ndarray, rows_K: np.ndarray, k: int, without: set[str]) -> list[Hit]:
         found = [(space.ids[row], float(score)) for score, row in zip(scores_K, rows_K) if row >= 0]

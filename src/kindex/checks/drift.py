@@ -3,23 +3,24 @@
 from collections.abc import Collection, Mapping
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from kindex.core.catalogue import SCHEMAS
+from kindex.core.catalogue import SCHEMAS, TIME
+from kindex.core.tables import Stream, streamed
 
 Columns = Mapping[str, Mapping[str, str]]
 """Type by column, by table or file."""
 
-OPTIONAL = {"links": {"heldout": "bool"}, "images": {"heldout": "bool"}}
+OPTIONAL = {"links": {TIME.name: str(TIME.type), "heldout": "bool"}, "images": {"heldout": "bool"}}
 """Columns that a source may bring beside the schema's; items may have any further string columns."""
 
 
-def columns_of(table: pa.Table) -> dict[str, str]:
+def columns_of(table: pa.Table | Stream) -> dict[str, str]:
     """Type by column; a column that holds nothing but nulls says so, for emptying one is drift too."""
-    return {name: str(column.type) + _emptied(column) for name, column in zip(table.column_names, table.columns, strict=True)}
+    stream = table if isinstance(table, Stream) else streamed(table)
+    return {field.name: str(field.type) + _emptied(stream, field.name) for field in stream.schema}
 
 
-def breaches(kind: str, table: pa.Table) -> dict[str, dict[str, str]]:
+def breaches(kind: str, table: pa.Table | Stream) -> dict[str, dict[str, str]]:
     """What `table` would have to look like to be of its kind: {} when it is, else the columns expected of it."""
     required = {field.name: str(field.type) for field in SCHEMAS[kind]}
     present = {field.name: str(field.type) for field in table.schema}
@@ -48,5 +49,7 @@ def difference(expected: Columns, present: Columns, only: Collection[str] = ()) 
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def _emptied(column: pa.ChunkedArray) -> str:
-    return " (all null)" if len(column) and pc.all(pc.is_null(column)).as_py() else ""
+def _emptied(stream: Stream, column: str) -> str:
+    """Whether a column is all null; it is read up to its first value."""
+    empty = stream.num_rows and all(batch[column].null_count == batch.num_rows for batch in stream.batches([column]))
+    return " (all null)" if empty else ""

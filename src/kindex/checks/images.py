@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kindex.checks.ends import repeated_ids
 from kindex.checks.run import engine
-from kindex.checks.text import about, frame, text_rules, volume_rule
+from kindex.checks.text import about, frame, text_rules
 
 if TYPE_CHECKING:
     import pandas as pd
     from great_expectations import ExpectationSuite
 
 
-def suite(shape: str, most_characters: int, bounds: tuple[int, int] | None) -> "ExpectationSuite":
+def suite(shape: str, most_characters: int) -> "ExpectationSuite":
     """`shape` as `8x8` or `32x32x3`: see `shape_text`."""
     gxe = engine().expectations
     rules = [
@@ -26,7 +27,7 @@ def suite(shape: str, most_characters: int, bounds: tuple[int, int] | None) -> "
         gxe.ExpectColumnValuesToBeNull(column="problem", meta=about("image does not decode", "problem")),
         gxe.ExpectColumnValuesToBeInSet(column="shape", value_set=[shape], meta=about(f"image is not {shape}", "shape")),
     ]
-    return engine().ExpectationSuite(name="images", expectations=[*rules, *volume_rule(bounds)])
+    return engine().ExpectationSuite(name="images", expectations=rules)
 
 
 def prepare(
@@ -35,7 +36,7 @@ def prepare(
     """The frame of `suite`. `encoded` are the images in the order of the table (an iterator may show progress)."""
     import pandas as pd
 
-    made = frame(images.select(["id"]), unwritable, ["id"])
+    made = frame(images.select(["id"]), unwritable, repeated_ids(images))
     known = items.filter(pc.equal(items["kind"], "image"))["id"].combine_chunks()
     made["item"] = pc.if_else(pc.is_in(images["id"], value_set=known), "known", "unknown").to_pandas()
     shapes, problems = zip(*map(decode, encoded)) if images.num_rows else ((), ())

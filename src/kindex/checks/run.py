@@ -59,6 +59,29 @@ def check(suite: "ExpectationSuite", frame: "pd.DataFrame") -> Outcome:
     return outcome
 
 
+def check_volume(table: str, rows: int, bounds: tuple[int, int] | None) -> Outcome:
+    """Whether the number of rows of a table, in all its partitions, lies in `bounds`; no bounds, no rule."""
+    if bounds is None:
+        return Outcome()
+    import pandas as pd
+
+    gx, rule = engine(), {ABOUT: "number of rows", "shows": ""}
+    within = gx.expectations.ExpectColumnMaxToBeBetween(column="rows", min_value=bounds[0], max_value=bounds[1], meta=rule)
+    return check(gx.ExpectationSuite(name=table, expectations=[within]), pd.DataFrame({"rows": [rows]}))
+
+
+def together(outcomes: list[Outcome]) -> Outcome:
+    """Of one suite over the partitions of one table; the failures, whose rows count from the partition, are left out."""
+    results: dict[str, dict[str, Any]] = {}
+    for result in (result for outcome in outcomes for result in outcome.results):
+        one = results.setdefault(str(result["rule"]), {**result, "checked": 0, "refused": 0, "success": True})
+        one["checked"] += result["checked"]
+        one["refused"] += result["refused"]
+        one["success"] &= result["success"]
+    breaches = [breach for outcome in outcomes for breach in outcome.breaches]
+    return Outcome([], breaches, sorted(results.values(), key=lambda result: str(result["rule"])))
+
+
 def _collect(table: str, result: dict[str, Any], outcome: Outcome) -> None:
     about, found = result["expectation_config"]["meta"], result["result"]
     trouble = result["exception_info"]

@@ -2,8 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from kindex.core.texts import mend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,30 +25,30 @@ def mended(table: pa.Table) -> tuple[pa.Table, list[str | None]]:
 
     Parquet does not check that text is UTF-8; lone surrogates and broken bytes would stop every later reader.
     """
-    bad: list[list[str]] = [[] for _ in range(table.num_rows)]
+    bad: dict[int, list[str]] = {}
     for column in text_columns(table):
-        raw = table[column].cast(pa.binary())
-        try:
-            flawed = pc.match_substring(raw.cast(pa.string()), "\0")
-        except pa.ArrowInvalid:
-            texts = raw.to_pylist()
-            flawed = pa.array([text is not None and (b"\0" in text or not _is_utf8(text)) for text in texts])
-            escaped = [text if text is None else text.decode("utf-8", "backslashreplace") for text in texts]
-            table = table.set_column(table.schema.get_field_index(column), column, pa.array(escaped, pa.string()))
-        for row in pc.indices_nonzero(pc.fill_null(flawed, False)).to_pylist():
-            bad[row].append(column)
-    return table, [", ".join(columns) or None for columns in bad]
+        raw = pa.chunked_array(table[column].chunks, pa.string()).combine_chunks()
+        texts, broken_N = mend(raw if isinstance(raw, pa.Array) else pa.concat_arrays(raw.chunks))
+        if broken_N.any():
+            table = table.set_column(table.schema.get_field_index(column), column, texts)
+        nul = pc.fill_null(pc.match_substring(texts, "\0"), False).to_numpy(zero_copy_only=False)
+        for row in np.flatnonzero(broken_N | nul).tolist():
+            bad.setdefault(row, []).append(column)
+    flaws: list[str | None] = [None] * table.num_rows
+    for row, columns in bad.items():
+        flaws[row] = ", ".join(columns)
+    return table, flaws
 
 
-def frame(table: pa.Table, unwritable: list[str | None], keys: list[str]) -> "pd.DataFrame":
-    """Text columns, the length in characters of each, and how many rows before this one have the same `keys`."""
+def frame(table: pa.Table, unwritable: list[str | None], repeated_N: np.ndarray) -> "pd.DataFrame":
+    """Text columns, the length in characters of each, and which rows (N bool) have the key of a row before them."""
     import pandas as pd
 
     columns = {column: table[column].to_pandas() for column in text_columns(table)}
     lengths = {f"{name}_characters": pc.utf8_length(table[name]).to_pandas() for name in columns}
     made = pd.DataFrame({**columns, **lengths}, index=pd.RangeIndex(table.num_rows))
     made[UNWRITABLE] = pd.Series(unwritable, dtype=object)
-    made["copies_before"] = made.groupby(keys, dropna=False).cumcount() if table.num_rows else 0
+    made["copies_before"] = repeated_N.astype(np.int64)
     return made
 
 
@@ -68,15 +71,6 @@ def text_rules(required: list[str], optional: list[str], most: int, key: str) ->
     return rules
 
 
-def volume_rule(bounds: tuple[int, int] | None) -> "list[Expectation]":
-    """The number of rows must lie in `bounds`; no bounds, no rule."""
-    from great_expectations import expectations as gxe
-
-    if bounds is None:
-        return []
-    return [gxe.ExpectTableRowCountToBeBetween(min_value=bounds[0], max_value=bounds[1], meta=about("number of rows", ""))]
-
-
 def about(rule: str, shows: str) -> dict[str, str]:
     """The `meta` of an expectation; see `kindex.checks.run.ABOUT`."""
     return {"rule": rule, "shows": shows}
@@ -88,11 +82,3 @@ def keys_of(table: pa.Table, columns: list[str]) -> pa.ChunkedArray:
     for column in columns[:-1]:
         parts += [pc.binary_length(table[column]).cast(pa.string()), table[column]]
     return pc.binary_join_element_wise(*parts, table[columns[-1]], " ")
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-        return True
-    except UnicodeDecodeError:
-        return False

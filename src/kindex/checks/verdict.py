@@ -1,21 +1,22 @@
 """Count what was refused and say whether the night may go on."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kindex.checks.whole import Checked
 from kindex.core.params import CheckParams
+from kindex.core.tables import Stream
 
 EXAMPLES = 10
 VALUE_CHARACTERS = 200
 
 
-def quarantine_order(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def quarantine_order(entries: pa.Table) -> pa.Table:
     """By table and row; what never became a row comes first, by origin."""
-    return sorted(entries, key=lambda entry: (entry["table"], entry["row"], entry["origin"], entry["rule"]))
+    return entries.sort_by([(name, "ascending") for name in ("table", "row", "origin", "rule")])
 
 
 def volume_bounds(expected: Mapping[str, int] | None, limits: CheckParams) -> dict[str, tuple[int, int]]:
@@ -24,16 +25,20 @@ def volume_bounds(expected: Mapping[str, int] | None, limits: CheckParams) -> di
     return {name: (int(rows * (1 - change)), -int(-rows * (1 + change) // 1)) for name, rows in (expected or {}).items()}
 
 
-def summary(tables: Mapping[str, pa.Table], checked: Checked, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Numbers for validation.json. A row that breaks several rules counts once as a row and once for each rule."""
+def summary(tables: Mapping[str, pa.Table | Stream], checked: Checked, entries: pa.Table) -> dict[str, Any]:
+    """Numbers for validation.json; `entries` are of the schema `QUARANTINE`.
+
+    A row that breaks several rules counts once as a row and once for each rule.
+    """
     rows, by_rule = {}, {}
     for name, table in tables.items():
-        own = [entry for entry in entries if entry["table"] == name]
-        never = sum(entry["row"] < 0 for entry in own)
+        own = entries.filter(pc.equal(entries["table"], name))
+        never = pc.sum(pc.less(own["row"], 0)).as_py() or 0
         came, passed = table.num_rows + never, checked.passed[name].num_rows
         share = round((came - passed) / came, 6) if came else 0.0
         rows[name] = {"in": came, "passed": passed, "refused": came - passed, "refused_share": share}
-        by_rule[name] = dict(sorted(Counter(entry["rule"] for entry in own).items()))
+        counts = {pair["values"]: pair["counts"] for pair in own["rule"].value_counts().to_pylist()}
+        by_rule[name] = dict(sorted(counts.items()))
     return {"rows": rows, "refused_by_rule": by_rule, "examples": _examples(entries)}
 
 
@@ -59,14 +64,12 @@ def objections(counts: dict[str, Any], checked: Checked, limits: CheckParams, ex
     return found
 
 
-def _examples(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _examples(entries: pa.Table) -> list[dict[str, Any]]:
     """At most ten, the first of each rule before the second of any."""
-    seen: Counter[tuple[str, str]] = Counter()
     ranked = []
-    for position, entry in enumerate(entries):
-        rule = (entry["table"], entry["rule"])
-        ranked.append((seen[rule], position, entry))
-        seen[rule] += 1
-    chosen = [entry for _, _, entry in sorted(ranked, key=lambda one: one[:2])[:EXAMPLES]]
+    for rule in entries.group_by(["table", "rule"], use_threads=False).aggregate([]).to_pylist():
+        same = pc.and_(pc.equal(entries["table"], rule["table"]), pc.equal(entries["rule"], rule["rule"]))
+        ranked += list(enumerate(pc.indices_nonzero(same)[:EXAMPLES].to_pylist()))
+    chosen = entries.take(pa.array([row for _, row in sorted(ranked)[:EXAMPLES]], pa.int64())).to_pylist()
     fields = ("table", "row", "rule", "origin")
     return [{**{name: entry[name] for name in fields}, "value": entry["value"][:VALUE_CHARACTERS]} for entry in chosen]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from kindex.cli import catalogues, doctor, questions, releases
+from kindex.cli import catalogues, doctor, exports, folding, questions, releases
 from kindex.cli.text import printable
 from kindex.core.errors import KindexError, OutsideError
 
@@ -18,6 +18,9 @@ Examples:
 
 - `kindex similar modules-pairs torch.optim.adam -k 5`
 - `kindex analogy modules-pairs --plus torch.optim.adam --plus json.decoder --minus json.encoder`
+- `kindex similar modules-pairs --links "json,urllib.request"`: a module that the release does not have, by what it imports
+- `kindex fold-in modules-pairs links.csv --to vectors.parquet`: many of them
+- `kindex export modules-pairs --to neighbours.parquet -k 20`
 - `kindex releases modules-pairs`, then `kindex rollback modules-pairs`
 - `kindex quarantine modules --csv > refused.csv`
 - `make nightly` runs the night itself; `dvc repro` runs its stages alone
@@ -39,6 +42,8 @@ app = typer.Typer(
 _ASK, _RELEASES, _DATA, _HOUSE = "Ask a release", "Releases", "Data", "The project"
 app.command(rich_help_panel=_ASK)(questions.similar)
 app.command(rich_help_panel=_ASK)(questions.analogy)
+app.command(rich_help_panel=_ASK)(exports.export)
+app.command(rich_help_panel=_ASK)(folding.fold_in)
 app.command(rich_help_panel=_RELEASES)(releases.releases)
 app.command(rich_help_panel=_RELEASES)(releases.verify)
 app.command(rich_help_panel=_RELEASES)(releases.rollback)

@@ -90,7 +90,7 @@ def settings() -> None:
         *((f"catalogues.NAME.source, kind {kind}", package_folder("sources", f"{kind}.py"), "Config") for kind in kinds()),
         ("catalogues.NAME.checks", own, "CheckParams"),
         ("catalogues.NAME.split", own, "SplitParams"),
-        *((f"models.NAME, family {name}", package_folder("encoders", f"{name}.py"), "Config") for name in families()),
+        *((f"models.NAME, family {name}", _family_file(name), "Config") for name in families()),
         ("indexes.NAME", own, "IndexParams"),
         ("evaluate", own, "EvaluateParams"),
         ("gates.NAME, each line", own, "Threshold"),
@@ -117,6 +117,14 @@ def check() -> None:
     print(
         f"params.yaml: {len(params.catalogues)} catalogues, {len(params.models)} models. dvc.yaml: {stages} stages. All well"
     )
+
+
+def _family_file(name: str) -> Path:
+    """Where a family's settings stand: a file of their own, or the family's first."""
+    from kindex.core.settings import package_folder
+
+    own = package_folder("encoders", name, "config.py")
+    return own if own.is_file() else own.with_name("__init__.py")
 
 
 def _cell(value: object) -> str:

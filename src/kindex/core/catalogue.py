@@ -1,5 +1,6 @@
 """A catalogue: a named collection from one source, as typed Arrow tables."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kindex.core.errors import DamagedError
+from kindex.core.tables import Stream, Tables, batches_of, opened, read_whole
+from kindex.core.writer import write_stream
 
 ITEMS = pa.schema([("id", pa.string()), ("kind", pa.string()), ("label", pa.string()), ("description", pa.string())])
 """(kind, id) is unique; `label` and `description` may be null; a source may add string columns of its own."""
@@ -20,7 +23,10 @@ LINKS = pa.schema(
         ("weight", pa.float32()),
     ]
 )
-"""Observed ties, each (left_kind, left, right_kind, right) once; both ends are items."""
+"""Observed ties, each (left_kind, left, right_kind, right) once; both ends are items. A source may add `TIME`."""
+
+TIME = pa.field("time", pa.int64())
+"""When a link was last observed, in seconds since 1970-01-01T00:00:00Z; optional."""
 
 IMAGES = pa.schema([("id", pa.string()), ("image", pa.binary())])
 """Encoded images (PNG, JPEG …) of items of the kind `image`."""
@@ -31,10 +37,13 @@ SCHEMAS = {"items": ITEMS, "links": LINKS, "images": IMAGES}
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Tables by kind (`items` always; `links` or `images` as the source has them)."""
+    """Tables by kind (`items` always; `links` or `images` as the source has them).
+
+    One that was read from a folder reads a table when it is first asked for, so a stage that streams never has all links.
+    """
 
     name: str
-    tables: dict[str, pa.Table]
+    tables: Mapping[str, pa.Table]
 
     @property
     def items(self) -> pa.Table:
@@ -42,35 +51,53 @@ class Catalogue:
 
     @property
     def links(self) -> pa.Table:
+        """All links at once, strings plain. What must work at any size takes `link_batches`."""
         return self.tables["links"]
 
     @property
     def images(self) -> pa.Table:
         return self.tables["images"]
 
+    def link_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The links in their order, at most `kindex.core.tables.ROWS` rows at a time, with the columns named (or all).
+
+        Ids and kinds are dictionaries (int32 indices, strings), each batch with its own; see `kindex.core.codes`.
+        """
+        return batches_of(self.part("links"), columns)
+
+    def part(self, kind: str) -> pa.Table | Stream:
+        """The table of a kind as it is held, without reading it."""
+        return self.tables.part(kind) if isinstance(self.tables, Tables) else self.tables[kind]
+
+    def rows(self, kind: str) -> int:
+        """The number of rows of a table, without reading it."""
+        return self.part(kind).num_rows
+
 
 def read(folder: Path, name: str) -> Catalogue:
-    """The catalogue written in `folder`. Raises `DamagedError` naming a file that is missing or damaged."""
-    tables = {kind: read_table(folder / f"{kind}.parquet") for kind in SCHEMAS if (folder / f"{kind}.parquet").exists()}
-    if "items" not in tables:
+    """The catalogue written in `folder`, opened: tables are read when they are asked for.
+
+    Raises `DamagedError` naming a file that is missing or damaged; so may reading a table, later.
+    """
+    parts = {kind: opened(folder / f"{kind}.parquet") for kind in SCHEMAS if (folder / f"{kind}.parquet").exists()}
+    if "items" not in parts:
         raise DamagedError(f"{folder / 'items.parquet'} is missing")
-    return Catalogue(name, tables)
+    return Catalogue(name, Tables(parts))
 
 
-def write(folder: Path, catalogue: Catalogue) -> None:
-    """Write one Parquet file for each table; equal tables give equal bytes."""
+def write(folder: Path, catalogue: Catalogue, without: str = "") -> None:
+    """Write one Parquet file for each table, but for one `without`; equal tables give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, table in catalogue.tables.items():
-        write_table(folder / f"{kind}.parquet", table)
+    for kind in catalogue.tables:
+        if kind == "links" != without:
+            write_stream(folder / f"{kind}.parquet", catalogue.part(kind).schema, catalogue.link_batches())
+        elif kind != without:
+            write_table(folder / f"{kind}.parquet", catalogue.tables[kind])
 
 
 def read_table(path: Path) -> pa.Table:
     """A Parquet file as a table. Raises `DamagedError` naming the file."""
-    try:
-        with pq.ParquetFile(path) as file:  # `pq.read_table` would import pandas, by way of pyarrow.dataset
-            return file.read()
-    except (OSError, pa.ArrowException) as error:
-        raise DamagedError(f"{path} is not readable Parquet: {str(error).splitlines()[0]}") from error
+    return read_whole(path)
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -32,6 +32,8 @@ def contents(layout: Layout, params: Params, model: str) -> tuple[dict[str, Part
         files[f"vectors/{path.name}"] = path
         files[f"index/{path.stem}.faiss"] = _needed(index / f"{path.stem}.faiss", f"index@{model}")
         files[f"index/{path.stem}.json"] = _needed(index / f"{path.stem}.json", f"index@{model}")
+        if params.indexes[model].neighbours != "cosine":
+            files[f"offsets/{path.name}"] = _needed(index / "offsets" / path.name, f"index@{model}")
     files["index/table.json"] = _needed(index / "table.json", f"index@{model}")
     for path in _all(train / "encoder", "*", f"train@{model}"):
         files[f"encoder/{path.name}"] = path
@@ -55,7 +57,7 @@ def lineage(layout: Layout, params: Params, model: str) -> dict[str, Any]:
         "catalogue": asdict(params.catalogue(block.catalogue)),
         "model": {"catalogue": block.catalogue, "family": block.family, **config},
         "index": asdict(params.indexes[model]),
-        "evaluate": asdict(params.evaluate),
+        "evaluate": {**asdict(params.evaluate), "golden": list(params.evaluate.golden.get(model, ()))},
     }
     return {
         "model": model,

@@ -6,9 +6,9 @@ The blocks of `models` are the families' own: `catalogue` and `family` are read 
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kindex.core.blocks import T, build, read_yaml
 from kindex.core.errors import ConfigError, choices
@@ -32,6 +32,7 @@ class SplitParams:
 
     heldout_share: float = 0.1
     salt: str = "kindex"  # another salt is another division
+    by: Literal["hash", "time"] = "hash"  # time holds out the newest links; they need dates
 
     def __post_init__(self) -> None:
         if not 0 <= self.heldout_share < 1:
@@ -52,12 +53,27 @@ class CatalogueParams:
 
 @dataclass(frozen=True, kw_only=True)
 class IndexParams:
-    """How the spaces of one model are indexed. `kind: auto` takes exact search up to `exact_below` vectors."""
+    """How the spaces of one model are indexed. `kind: auto` takes exact search up to `exact_below` vectors; `budget` tries
+    many kinds and takes the cheapest that keeps every limit given, see docs/decisions/0009-index-by-budget.md."""
 
-    kind: str = "auto"  # auto, exact, or a faiss factory string
+    kind: str = "auto"  # auto, exact, budget, or a faiss factory string
     exact_below: int = 20_000
     index_recall_at_10: float = 0.95  # the smallest setting that reaches it is kept
+    p95_ms: float | None = None  # of a budget: one query on one thread, by the cost model; 95 of 100 take no longer
+    bytes_per_vector: float | None = None  # of a budget: the index file's bytes, divided by its vectors
     sample: int = 500  # queries that measure it
+    neighbours: Literal["cosine", "local_scaling", "inverted_softmax"] = "cosine"  # the last two answer hubs less often
+
+    def __post_init__(self) -> None:
+        if not 0 < self.index_recall_at_10 <= 1:
+            raise ValueError(f"index_recall_at_10 is {self.index_recall_at_10}, allowed: above 0, up to 1")
+        if self.sample < 1:
+            raise ValueError(f"sample is {self.sample}, allowed: 1 or more")
+        for name, limit in (("p95_ms", self.p95_ms), ("bytes_per_vector", self.bytes_per_vector)):
+            if limit is not None and self.kind != "budget":
+                raise ValueError(f"{name} is {limit}, which only kind: budget keeps; kind is {self.kind!r}")
+            if limit is not None and not 0 < limit < float("inf"):
+                raise ValueError(f"{name} is {limit}, allowed: above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +83,8 @@ class EvaluateParams:
     bootstrap: int = 200  # resamples of the queries behind each interval
     sample_queries: int = 2000  # held-out left items that are ranked
     map_items: int = 4000  # points of the 2-D map
-    examples: int = 5
+    examples: int = 5  # well-known items whose neighbours the report shows
+    golden: dict[str, tuple[str, ...]] = field(default_factory=dict)  # model → ids whose neighbours it always shows, first
     seed: int = 7
 
 

@@ -1,7 +1,7 @@
 """Rows refused by a source or by validation, with the reason; kept so that they can be mended and re-admitted."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,35 @@ def entry(table: str, row: int, rule: str, value: Any, origin: str, record: Mapp
     }
 
 
+class Entries:
+    """Quarantined rows as they are found; all but the last few are packed in Arrow tables."""
+
+    FEW = 1 << 14
+
+    def __init__(self, entries: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._packed: list[pa.Table] = []
+        self._last: list[Mapping[str, Any]] = []
+        self.add(entries)
+
+    def add(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        for one in entries:
+            self._last.append(one)
+            if len(self._last) == self.FEW:
+                self._packed, self._last = [*self._packed, pa.Table.from_pylist(self._last, schema=QUARANTINE)], []
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        for packed in self._packed:
+            yield from packed.to_pylist()
+        yield from self._last
+
+    def table(self) -> pa.Table:
+        """All of them, of the schema `QUARANTINE`."""
+        return pa.concat_tables([*self._packed, pa.Table.from_pylist(self._last, schema=QUARANTINE)])
+
+
 def table(entries: Iterable[Mapping[str, Any]]) -> pa.Table:
     """The entries as a table of the schema `QUARANTINE`."""
-    return pa.Table.from_pylist(list(entries), schema=QUARANTINE)
+    return entries.table() if isinstance(entries, Entries) else Entries(entries).table()
 
 
 def refused_path(layout: Layout, catalogue: str) -> Path:

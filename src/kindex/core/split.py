@@ -4,9 +4,11 @@ A row may be held out when its hash fraction is below `heldout_share`. Of each i
 the one with the largest fraction is the *anchor* and stays in train: so what is held out is always of an item or a class
 that train knows. New rows can only raise a largest fraction; therefore a row that was held out stays held out while the
 catalogue grows. Only deletions can bring one back.
+
+Where links have dates, the newest may be held out instead (`by="time"`); then each item's oldest link is its anchor.
 """
 
-import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kindex.core.catalogue import Catalogue, read, write
+from kindex.core.division import LINK_KEYS, by_hash, by_time, fraction, heldout_rows, mix, text_hashes
+from kindex.core.errors import ConfigError
+from kindex.core.tables import Stream, Tables, kept, streamed
+from kindex.core.writer import write_halves
 
 
 @dataclass(frozen=True)
@@ -32,42 +38,58 @@ def read_split(folder: Path, name: str) -> Split:
 
 
 def write_split(folder: Path, split: Split) -> None:
-    write(folder / "train", split.train)
-    write(folder / "heldout", split.heldout)
+    """Links that were streamed are read once for both sides."""
+    sides = {folder / "train": split.train, folder / "heldout": split.heldout}
+    links = [side.part("links") for side in sides.values() if "links" in side.tables]
+    halves = [part.half for part in links if isinstance(part, Stream) and part.half]
+    at_once = len(halves) == 2 and halves[0][0] is halves[1][0]
+    for path, side in sides.items():
+        write(path, side, without="links" if at_once else "")
+    if at_once:
+        write_halves([path / "links.parquet" for path in sides], links[0].schema, halves)
 
 
-def divide(catalogue: Catalogue, share: float, salt: str) -> Split:
+def divide(catalogue: Catalogue, share: float, salt: str, by: str = "hash") -> Split:
     """Divide links and images. Both sides have all items; but in a catalogue of images an item goes with its image.
 
-    A boolean column `heldout` of links or images, where the source gave one, decides instead of the hash.
+    A boolean column `heldout` of links or images, where the source gave one, decides instead of the hash. `by` is hash, or
+    time for the newest links. Raises `ConfigError` when they have no dates.
     """
-    train, heldout = {"items": catalogue.items}, {"items": catalogue.items}
+    train: dict[str, pa.Table | Stream] = {"items": catalogue.items}
+    heldout: dict[str, pa.Table | Stream] = {"items": catalogue.items}
     if "links" in catalogue.tables:
-        train["links"], heldout["links"] = _sides(catalogue.links, heldout_links(catalogue.links, share, salt))
+        links = catalogue.part("links")
+        train["links"], heldout["links"] = _sides(links, heldout_links(links, share, salt, by))
     if "images" in catalogue.tables:
         held_N = heldout_images(catalogue.images, catalogue.items, share, salt)
         train["images"], heldout["images"] = _sides(catalogue.images, held_N)
         if "links" not in catalogue.tables:
-            with_image_N = pc.is_in(catalogue.items["id"], heldout["images"]["id"].combine_chunks()).to_numpy()
-            train["items"], heldout["items"] = _sides(catalogue.items, with_image_N)
-    return Split(Catalogue(catalogue.name, train), Catalogue(catalogue.name, heldout))
+            with_image_N = pc.is_in(catalogue.items["id"], catalogue.images["id"].filter(pa.array(held_N)).combine_chunks())
+            train["items"], heldout["items"] = _sides(catalogue.items, with_image_N.to_numpy())
+    return Split(Catalogue(catalogue.name, Tables(train)), Catalogue(catalogue.name, Tables(heldout)))
 
 
-def heldout_links(links: pa.Table, share: float, salt: str) -> np.ndarray:
+def heldout_links(links: pa.Table | Stream, share: float, salt: str, by: str = "hash") -> np.ndarray:
     """Which links are held out (N bool).
 
     A link and its reverse fall on the same side, and an item's links are those that touch it at either end: in a graph of
     one kind of node an edge may be written in both directions, and one of them must not tell the other.
     """
-    if "heldout" in links.column_names:
-        return _given(links)
-    kind_2N, kind_hash_2N = _coded(_stacked(links, "left_kind", "right_kind"), f"{salt}/kind")
-    id_2N, id_hash_2N = _coded(_stacked(links, "left", "right"), salt)
-    item_2N = kind_2N * (id_2N.max(initial=0) + 1) + id_2N
-    item_hash_2N = _mix(id_hash_2N ^ _mix(kind_hash_2N))
-    fraction_N = fraction(_mix(item_hash_2N[: links.num_rows] + item_hash_2N[links.num_rows :]))
-    item_N2 = item_2N.reshape(2, -1).T
-    return (fraction_N < share) & ~_anchors(fraction_N, item_N2)
+    stream = links if isinstance(links, Stream) else streamed(links)
+    if "heldout" in stream.schema.names:
+        given = [pc.fill_null(batch["heldout"], False).to_numpy(zero_copy_only=False) for batch in stream.batches(["heldout"])]
+        return np.concatenate([np.zeros(0, bool), *given])
+    if by == "hash":
+        return heldout_rows(stream.batches(LINK_KEYS), salt, by_hash(share))
+    if "time" not in stream.schema.names:
+        raise ConfigError(
+            "split.by is time, and the links have no dates: give source.date, or split.by: hash. Edit params.yaml"
+        )
+
+    def times() -> Iterator[np.ndarray]:
+        return (batch["time"].to_numpy(zero_copy_only=False) for batch in stream.batches(["time"]))
+
+    return heldout_rows(stream.batches([*LINK_KEYS, "time"]), salt, by_time(times, share))
 
 
 def heldout_images(images: pa.Table, items: pa.Table, share: float, salt: str) -> np.ndarray:
@@ -77,7 +99,9 @@ def heldout_images(images: pa.Table, items: pa.Table, share: float, salt: str) -
     _, hash_N = _coded(images["id"], salt)
     class_N, _ = _coded(image_labels(images, items), salt)
     fraction_N = fraction(hash_N)
-    return (fraction_N < share) & ~_anchors(fraction_N, class_N[:, None])
+    largest_C = np.full(class_N.max(initial=0) + 1, -1.0)
+    np.maximum.at(largest_C, class_N, fraction_N)
+    return (fraction_N < share) & (fraction_N != largest_C[class_N])
 
 
 def image_labels(images: pa.Table, items: pa.Table) -> pa.ChunkedArray:
@@ -87,21 +111,43 @@ def image_labels(images: pa.Table, items: pa.Table) -> pa.ChunkedArray:
 
 
 def together(split: Split) -> Catalogue:
-    """The whole catalogue again, each table sorted by its first columns; what an encoder places after it was fitted."""
-    tables = {}
-    for kind, table in split.train.tables.items():
-        both = pa.concat_tables([table, split.heldout.tables[kind]])
-        shared = kind == "items" and "links" in split.train.tables
-        keys = [name for name in ("kind", "id", "left_kind", "left", "right_kind", "right") if name in table.column_names]
-        tables[kind] = (table if shared else both).sort_by([(name, "ascending") for name in keys])
-    return Catalogue(split.train.name, tables)
+    """The whole catalogue again, each table sorted by its first columns; what an encoder places after it was fitted.
+
+    Links are read when they are asked for; their batches are train's, then those held out.
+    """
+    parts: dict[str, pa.Table | Stream] = {}
+    for kind in split.train.tables:
+        if kind == "links":
+            parts[kind] = _both(split)
+        elif kind == "items" and "links" in split.train.tables:
+            parts[kind] = _sorted(split.train.items)
+        else:
+            parts[kind] = _sorted(pa.concat_tables([split.train.tables[kind], split.heldout.tables[kind]]))
+    return Catalogue(split.train.name, Tables(parts))
+
+
+def _both(split: Split) -> Stream:
+    """All links, sorted only when they are read as a whole."""
+    sides = (split.train, split.heldout)
+
+    def batches(columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        for side in sides:
+            yield from side.link_batches(columns)
+
+    rows = sum(side.rows("links") for side in sides)
+    return Stream(split.train.part("links").schema, rows, batches, lambda: _sorted(pa.concat_tables([s.links for s in sides])))
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    keys = [name for name in ("kind", "id", *LINK_KEYS) if name in table.column_names]
+    return table.sort_by([(name, "ascending") for name in keys])
 
 
 def about(split: Split) -> dict[str, Any]:
     """Counts of each side, by table and, for images, by class; JSON-able."""
     sides = {"train": split.train, "heldout": split.heldout}
     counts: dict[str, Any] = {
-        kind: {side: catalogue.tables[kind].num_rows for side, catalogue in sides.items()} for kind in split.train.tables
+        kind: {side: catalogue.rows(kind) for side, catalogue in sides.items()} for kind in split.train.tables
     }
     if "images" in split.train.tables:
         counts["classes"] = {side: _class_counts(catalogue) for side, catalogue in sides.items()}
@@ -115,20 +161,7 @@ def id_fractions(ids: pa.ChunkedArray, salt: str) -> np.ndarray:
 
 def pair_fractions(left: pa.ChunkedArray, right: pa.ChunkedArray, salt: str) -> np.ndarray:
     """A number in [0, 1) for each pair (N float64), a function of the two ids, their order and the salt only."""
-    return fraction(_mix(_mix(_coded(left, salt)[1]) + _coded(right, salt)[1]))
-
-
-def fraction(hash_N: np.ndarray) -> np.ndarray:
-    """uint64 hashes as float64 in [0, 1), by their upper 53 bits."""
-    return (hash_N >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def _anchors(fraction_N: np.ndarray, group_NG: np.ndarray) -> np.ndarray:
-    """Rows (N bool) with the largest fraction of one of the groups they belong to (group numbers, int64)."""
-    largest = np.full(group_NG.max(initial=0) + 1, -1.0)
-    for group_N in group_NG.T:
-        np.maximum.at(largest, group_N, fraction_N)
-    return (fraction_N[:, None] == largest[group_NG]).any(axis=1)
+    return fraction(mix(mix(_coded(left, salt)[1]) + _coded(right, salt)[1]))
 
 
 def _coded(texts: pa.ChunkedArray, salt: str) -> tuple[np.ndarray, np.ndarray]:
@@ -136,31 +169,20 @@ def _coded(texts: pa.ChunkedArray, salt: str) -> tuple[np.ndarray, np.ndarray]:
     encoded = pc.dictionary_encode(texts.combine_chunks())
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.unify_dictionaries().combine_chunks()
-    key = hashlib.blake2b(salt.encode(), digest_size=32).digest()
-    hashes = [hashlib.blake2b(text.encode(), digest_size=8, key=key).digest() for text in encoded.dictionary.to_pylist()]
-    distinct = np.frombuffer(b"".join(hashes), "<u8")
+    distinct = text_hashes(encoded.dictionary, salt)
     code_N = encoded.indices.to_numpy().astype(np.int64)
     return code_N, distinct[code_N] if len(code_N) else np.empty(0, np.uint64)
-
-
-def _mix(hash_N: np.ndarray) -> np.ndarray:
-    """splitmix64's finaliser (Steele, Lea, Flood 2014): every input bit moves every output bit."""
-    hash_N = (hash_N ^ (hash_N >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    hash_N = (hash_N ^ (hash_N >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return hash_N ^ (hash_N >> np.uint64(31))
-
-
-def _stacked(links: pa.Table, left: str, right: str) -> pa.ChunkedArray:
-    return pa.chunked_array([*links[left].chunks, *links[right].chunks], pa.string())
 
 
 def _given(table: pa.Table) -> np.ndarray:
     return pc.fill_null(table["heldout"], False).to_numpy()
 
 
-def _sides(table: pa.Table, heldout_N: np.ndarray) -> tuple[pa.Table, pa.Table]:
-    """Train and held-out rows, in the order of `table`, without the column that divided them."""
-    plain = table.drop_columns(["heldout"]) if "heldout" in table.column_names else table
+def _sides(part: pa.Table | Stream, heldout_N: np.ndarray) -> tuple[pa.Table, pa.Table] | tuple[Stream, Stream]:
+    """Train and held-out rows, in the order of `part`, without the column that divided them."""
+    if isinstance(part, Stream):
+        return kept(part, ~heldout_N, "heldout"), kept(part, heldout_N, "heldout")
+    plain = part.drop_columns(["heldout"]) if "heldout" in part.column_names else part
     return plain.filter(pa.array(~heldout_N)), plain.filter(pa.array(heldout_N))
 
 

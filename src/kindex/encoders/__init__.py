@@ -1,6 +1,6 @@
-"""Families of models, one file each, loaded by name so that a stage depends on exactly the family that it trains.
+"""Families of models, one folder each, loaded by name so that a stage depends on exactly the family that it trains.
 
-A family is a module with four names:
+A family is a package with four names:
 
     NEEDS    the kinds of table that it reads, e.g. ("links",)
     Config   frozen keyword-only dataclass; always has `seed`, `threads`, `dimensions`
@@ -37,8 +37,8 @@ class Encoder(Protocol):
 
 
 def families() -> list[str]:
-    """Names of the families: the modules beside this file."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    """Names of the families: the packages beside this file."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg and module.name != "parts")
 
 
 def family(params: ModelParams, model: str) -> Any:

@@ -4,7 +4,8 @@ Faiss is asked for inner products everywhere: of unit vectors when the metric is
 it is dot. So no distance ever crosses the border of this file, and one rule serves exact and approximate indexes.
 """
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,14 +26,37 @@ def faiss_one_thread() -> ModuleType:
 
 @dataclass(frozen=True)
 class Trial:
-    """One search setting, measured against exact search. `queries_per_second` depends on the machine."""
+    """One search setting of one kind, measured against exact search.
+
+    `predicted_p95_us` is what 95 of 100 queries, asked alone, do not exceed by `kindex.index.cost` (None: a kind without
+    prices). What stands in `MEASURED` depends on the machine and the hour: it is shown, and decides nothing.
+    """
 
     factory: str
     setting: str
     index_recall_at_10: float
     bytes_per_vector: float
-    queries_per_second: float
+    score_error: float = 0.0  # mean difference of the answers' scores from the true ones, as a share of these
+    predicted_p95_us: float | None = None
+    queries_per_second: float | None = None  # asked all at once
+    p50_us: float | None = None  # CPU time of one query, asked alone
+    p95_us: float | None = None
+    build_seconds: float | None = None  # CPU time
+    frontier: bool = False  # no other trial is better in one of recall, bytes and predicted time and as good in the others
     chosen: bool = False
+
+    def row(self) -> dict[str, Any]:
+        """What is a function of the vectors and the settings."""
+        found = {name: value for name, value in asdict(self).items() if name not in MEASURED}
+        error = round(self.score_error, 4) if math.isfinite(self.score_error) else None  # JSON has no infinity
+        return found | {"index_recall_at_10": round(self.index_recall_at_10, 6), "score_error": error}
+
+    def measured(self) -> dict[str, float]:
+        """What differs from run to run."""
+        return {name: value for name, value in asdict(self).items() if name in MEASURED and value is not None}
+
+
+MEASURED = ("queries_per_second", "p50_us", "p95_us", "build_seconds")
 
 
 @dataclass(frozen=True)
@@ -45,6 +69,7 @@ class Index:
     factory: str
     setting: str = "exact"
     index_recall_at_10: float = 1.0
+    budget_excess: float | None = None  # of a budget: the share by which it is missed, 0 when every limit is kept
     trials: tuple[Trial, ...] = field(default=(), compare=False)
     build_seconds: float = field(default=0.0, compare=False)
 
@@ -72,13 +97,16 @@ class Index:
         if k < 1 or not len(asked_QD):
             return np.empty((len(asked_QD), 0), np.float32), np.empty((len(asked_QD), 0), np.int64)
         scores_QK, rows_QK = self.faiss_index.search(asked_QD, k)
+        # all answers to a zero vector score 0: the first ones, though a scan of 4-bit codes finds none
+        zero_Q = ~asked_QD.any(1)
+        scores_QK[zero_Q], rows_QK[zero_Q] = 0, np.arange(k)
         scores_QK = np.where(rows_QK < 0, np.float32(-np.inf), scores_QK)
         order_QK = np.lexsort((rows_QK, -scores_QK), axis=1)
         return np.take_along_axis(scores_QK, order_QK, 1), np.take_along_axis(rows_QK, order_QK, 1)
 
     def about(self) -> dict[str, Any]:
         """What a reader checks before it trusts the file, and what people want to know of it."""
-        return {
+        about = {
             "kind": self.kind,
             "metric": self.metric,
             "dimensions": self.dimensions,
@@ -87,6 +115,7 @@ class Index:
             "setting": self.setting,
             "index_recall_at_10": round(self.index_recall_at_10, 6),
         }
+        return about if self.budget_excess is None else about | {"budget_excess": round(self.budget_excess, 6)}
 
     def save(self, path: Path) -> None:
         """Write the `.faiss` file; equal indexes give equal bytes."""
@@ -107,6 +136,7 @@ def load(path: Path, about: dict[str, Any]) -> Index:
         faiss_index = faiss.read_index(str(path))
         stated = {name: about[name] for name in ("dimensions", "count", "metric", "kind", "factory", "setting")}
         recall = float(about["index_recall_at_10"])
+        excess = None if about.get("budget_excess") is None else float(about["budget_excess"])
     except (RuntimeError, MemoryError) as error:
         raise DamagedError(f"{path} is not a faiss index: {_reason(error)}") from None
     except (KeyError, TypeError, ValueError) as error:
@@ -117,7 +147,7 @@ def load(path: Path, about: dict[str, Any]) -> Index:
             raise DamagedError(f"{path} holds {name} {found}, its description says {stated[name]}")
     if stated["metric"] not in METRICS or not inner_product:
         raise DamagedError(f"{path} does not score by {stated['metric']!r}, which its description says")
-    return Index(faiss_index, stated["kind"], stated["metric"], stated["factory"], stated["setting"], recall)
+    return Index(faiss_index, stated["kind"], stated["metric"], stated["factory"], stated["setting"], recall, excess)
 
 
 def _reason(error: BaseException) -> str:

@@ -4,59 +4,117 @@ Faiss's own `explore` chooses by time, so its choice differs from run to run; an
 file, so the file would too.
 """
 
+import math
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from kindex.core.nearest import nearest
-from kindex.core.params import IndexParams
 from kindex.core.space import Space
 from kindex.core.split import id_fractions
+from kindex.index.cost import exact_us, p95, predicted_us
 from kindex.index.index import Trial, faiss_one_thread
+from kindex.index.training import parts
 
 K = 10
 REFINE_FACTORS = (1, 2, 4, 8, 16, 32, 64)
 HNSW_WIDTHS = (16, 32, 64, 128, 256, 512)
+TIMED = 100
+"""Queries that are asked one at a time, for people to see what one takes here."""
 
 
-def tune(faiss_index: Any, factory: str, space: Space, params: IndexParams) -> tuple[Trial, ...]:
-    """Measure settings from the cheapest up, until one reaches `params.index_recall_at_10`, and leave it set.
+@dataclass(frozen=True)
+class Truth:
+    """The sample's rows (Q), the scores (Q, K) of their nearest by exact search, and what exact search costs."""
 
-    The first trial is exact search, for comparison. When none reaches it the most faithful (then the first) is set.
-    """
-    queries = sample(space, params.sample)
-    vectors_ND = space.search_ND
-    began = time.perf_counter()
-    exact_QK, _ = nearest(vectors_ND, vectors_ND[queries], K, queries)
-    exact = Trial("Flat", "exact", 1.0, 4.0 * space.vectors_ND.shape[1], _rate(len(queries), began))
-    size = round(faiss_one_thread().serialize_index(faiss_index).nbytes / len(space.ids), 1)
-    steps = ladder(faiss_index)
-    measured: list[Trial] = []
-    for setting in steps:
-        apply(faiss_index, setting)
+    vectors_ND: np.ndarray
+    queries_Q: np.ndarray
+    exact_QK: np.ndarray
+    trial: Trial
+
+    @classmethod
+    def of(cls, space: Space, size: int) -> "Truth":
+        vectors_ND, queries_Q = np.ascontiguousarray(space.search_ND), sample(space, size)
         began = time.perf_counter()
-        _, rows_QK = faiss_index.search(np.ascontiguousarray(vectors_ND[queries]), min(K + 1, len(space.ids)))
-        rate = _rate(len(queries), began)
-        measured.append(Trial(factory, setting, index_recall(vectors_ND, queries, rows_QK, exact_QK), size, rate))
-        if measured[-1].index_recall_at_10 >= params.index_recall_at_10:
+        exact_QK, _ = nearest(vectors_ND, vectors_ND[queries_Q], K, queries_Q)
+        rate = _rate(len(queries_Q), began)
+        count, dimensions = vectors_ND.shape
+        trial = Trial("Flat", "exact", 1.0, 4.0 * dimensions, 0.0, exact_us(count, dimensions, K + 1), rate)
+        return cls(vectors_ND, queries_Q, exact_QK, trial)
+
+
+def tune(faiss_index: Any, factory: str, truth: Truth, target: float, most_us: float = math.inf) -> tuple[Trial, ...]:
+    """Measure settings from the cheapest up, until one reaches index recall@10 `target`, and leave it set: it is `chosen`.
+
+    Steps, but for the first, that are predicted to take `most_us` or more are left out. When none reaches the target, the
+    most faithful (of these the first) is chosen.
+    """
+    size = round(faiss_one_thread().serialize_index(faiss_index).nbytes / len(truth.vectors_ND), 1)
+    measured: list[Trial] = []
+    for setting in ladder(faiss_index):
+        apply(faiss_index, setting)
+        predicted = _predicted(faiss_index, truth)
+        if measured and predicted is not None and predicted >= most_us:
             break
-    best = max(measured, key=lambda trial: trial.index_recall_at_10)
+        measured.append(_measure(faiss_index, factory, setting, truth, size, predicted))
+        if measured[-1].index_recall_at_10 >= target:
+            measured += _trimmed(faiss_index, measured[-1], truth, target)
+            break
+    enough = [trial for trial in measured if trial.index_recall_at_10 >= target]
+    best = enough[-1] if enough else max(measured, key=lambda trial: trial.index_recall_at_10)
     apply(faiss_index, best.setting)
-    tried = tuple(replace(trial, chosen=trial is best) for trial in measured)
-    return tried if steps == ["exact"] else (exact, *tried)
+    return tuple(replace(trial, chosen=trial is best) for trial in measured)
+
+
+def _measure(faiss_index: Any, factory: str, setting: str, truth: Truth, size: float, predicted: float | None) -> Trial:
+    count = min(K + 1, len(truth.vectors_ND))
+    asked_QD = truth.vectors_ND[truth.queries_Q]
+    began = time.perf_counter()
+    scores_QK, rows_QK = faiss_index.search(asked_QD, count)
+    rate = _rate(len(asked_QD), began)
+    recall = index_recall(truth.vectors_ND, truth.queries_Q, rows_QK, truth.exact_QK)
+    taken = []
+    for row in range(min(TIMED, len(asked_QD))):
+        start = time.thread_time_ns()  # CPU time: a neighbour on the machine must not count
+        faiss_index.search(asked_QD[row : row + 1], count)
+        taken.append((time.thread_time_ns() - start) / 1000)
+    p50_us, p95_us = (round(float(found), 1) for found in np.percentile(taken, (50, 95)))
+    error = score_error(truth.vectors_ND, truth.queries_Q, scores_QK, rows_QK)
+    return Trial(factory, setting, recall, size, error, predicted, rate, p50_us, p95_us)
+
+
+def _predicted(faiss_index: Any, truth: Truth) -> float | None:
+    asked_QD = truth.vectors_ND[truth.queries_Q[: 2 * TIMED]]
+    return p95(predicted_us(faiss_index, asked_QD, min(K + 1, len(truth.vectors_ND))))
+
+
+def _trimmed(faiss_index: Any, reached: Trial, truth: Truth, target: float) -> list[Trial]:
+    """Of a setting of two numbers that grew together: halve the second, then the first, while the target is still reached.
+
+    The last that reaches it is the last in the list of those that do.
+    """
+    names = dict(part.split("=") for part in reached.setting.split(",") if "=" in part)
+    found: list[Trial] = []
+    for name in reversed(names) if len(names) > 1 else ():
+        while int(names[name]) > 1:
+            tried = names | {name: str(int(names[name]) // 2)}
+            setting = ",".join(f"{key}={value}" for key, value in tried.items())
+            apply(faiss_index, setting)
+            predicted = _predicted(faiss_index, truth)
+            found.append(_measure(faiss_index, reached.factory, setting, truth, reached.bytes_per_vector, predicted))
+            if found[-1].index_recall_at_10 < target:
+                break
+            names = tried
+    return found
 
 
 def ladder(faiss_index: Any) -> list[str]:
     """The settings of this kind of index, cheapest first, as faiss's `ParameterSpace` spells them."""
     faiss = faiss_one_thread()
-    bare = faiss.downcast_index(faiss_index)
-    refined = isinstance(bare, faiss.IndexRefine)
-    inner = faiss.downcast_index(bare.base_index) if refined else bare
-    if isinstance(inner, faiss.IndexPreTransform):
-        inner = faiss.downcast_index(inner.index)
+    refine, _, inner = parts(faiss_index)
     inverted = faiss.try_extract_index_ivf(faiss_index)
     if inverted is not None:
         widths = [f"nprobe={2**power}" for power in range(inverted.nlist.bit_length()) if 2**power <= inverted.nlist]
@@ -64,12 +122,12 @@ def ladder(faiss_index: Any) -> list[str]:
         widths = [f"efSearch={width}" for width in HNSW_WIDTHS]
     else:
         widths = []
-    factors = [f"k_factor_rf={factor}" for factor in REFINE_FACTORS] if refined else []
+    factors = [f"k_factor_rf={factor}" for factor in REFINE_FACTORS] if refine is not None else []
     if widths and factors:
         # both grow together: a wide probe is wasted when few of its finds are re-ranked, and the other way round
         steps = range(max(len(widths), len(factors)))
         return [f"{widths[min(n, len(widths) - 1)]},{factors[min(n, len(factors) - 1)]}" for n in steps]
-    return widths or factors or ["exact" if isinstance(bare, faiss.IndexFlat) else "fixed"]
+    return widths or factors or ["exact" if isinstance(inner, faiss.IndexFlat) and refine is None else "fixed"]
 
 
 def apply(faiss_index: Any, setting: str) -> None:
@@ -101,6 +159,19 @@ def index_recall(vectors_ND: np.ndarray, queries_Q: np.ndarray, rows_QK: np.ndar
         nearness = 1e-5 * max(1.0, abs(float(exact_QK[number, -1])))
         shares[number] = min(k, np.count_nonzero(true >= exact_QK[number, -1] - nearness)) / k
     return float(shares.mean())
+
+
+def score_error(vectors_ND: np.ndarray, queries_Q: np.ndarray, scores_QK: np.ndarray, rows_QK: np.ndarray) -> float:
+    """Mean absolute difference of an index's `scores_QK` from the true ones, divided by the mean size of these.
+
+    Infinite when a score is not a finite number, as those of half-precision codes of vectors above 65 504.
+    """
+    found_QK = rows_QK >= 0
+    true_QK = np.einsum("qd,qkd->qk", vectors_ND[queries_Q], vectors_ND[np.maximum(rows_QK, 0)])
+    if not np.isfinite(scores_QK[found_QK]).all():
+        return math.inf
+    off = float(np.abs(scores_QK - true_QK, where=found_QK, out=np.zeros_like(true_QK)).sum())
+    return off / max(float(np.abs(true_QK[found_QK]).sum()), 1e-30)
 
 
 def _rate(queries: int, began: float) -> float:

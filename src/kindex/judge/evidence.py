@@ -1,18 +1,19 @@
 """What a person looks at to believe the numbers: a map of the items, and neighbours of some that everybody knows."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from kindex.core.hubs import CANDIDATES, Offsets
 from kindex.core.nearest import nearest
 from kindex.core.space import Space
 from kindex.core.split import Split, id_fractions
 from kindex.judge.maps import pca_2d, thumbnail, tsne_2d
-from kindex.judge.tasks import all_items
+from kindex.judge.tasks import as_column, rows_in
+from kindex.judge.told import Column, Told
 
 THUMBNAIL = 24
 """Pixels of a side at most; the map may hold thousands of them."""
@@ -21,87 +22,98 @@ HITS = 10
 DIGITS = 4
 
 
-def about_items(split: Split, space: Space) -> tuple[list[str | None], list[str | None]]:
-    """Label and description of each id of `space`, None where there is none."""
-    items = all_items(split)
-    items = items.filter(pc.equal(items["kind"], space.kind))
-    rows = pc.index_in(pa.array(space.ids, pa.string()), items["id"].combine_chunks())
-    return items["label"].take(rows).to_pylist(), items["description"].take(rows).to_pylist()
+@dataclass(frozen=True)
+class Known:
+    """How items are known: train links that lead to each (N) and from it (N), and rows by these, best known first."""
+
+    to_N: np.ndarray
+    away_N: np.ndarray
+    order_N: np.ndarray
 
 
-def well_known(split: Split, ids: tuple[str, ...]) -> np.ndarray:
-    """Rows of `ids`, best known first: by train links that lead to the id, then from it, then by a hash of the id.
+def well_known(split: Split, ids: Sequence[str]) -> Known:
+    """The order is by train links that lead to the id, then from it, then by a hash of the id.
 
     The id may be answered as one kind and ask as another: a module is imported and imports.
     """
-    to: Counter[str] = Counter()
-    away: Counter[str] = Counter()
+    texts = as_column(ids)
     links = split.train.tables.get("links")
+    to_N, away_N = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
     if links is not None:
-        for counter, column in ((to, "right"), (away, "left")):
-            counted = pc.value_counts(links[column].combine_chunks())
-            counter.update(dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist())))
-    fraction_N = id_fractions(pa.chunked_array([pa.array(ids, pa.string())]), "evidence")
-    to_N, away_N = (np.array([counter[name] for name in ids], np.int64) for counter in (to, away))
-    return np.lexsort((fraction_N, -away_N, -to_N))
+        whole = texts.combine_chunks()
+        for count_N, name in ((to_N, "right"), (away_N, "left")):
+            row_P = rows_in(links[name], whole)
+            count_N += np.bincount(row_P[row_P >= 0], minlength=len(ids))
+    return Known(to_N, away_N, np.lexsort((id_fractions(texts, "evidence"), -away_N, -to_N)))
 
 
-def chosen_examples(order: np.ndarray, labels: list[str | None], count: int) -> list[int]:
+def chosen_examples(order_N: np.ndarray, label: Column, count: int) -> list[int]:
     """The best known row of each label, then of the labels again, until there are `count`."""
-    seen: Counter[str | None] = Counter()
+    seen: Counter[int] = Counter()
     turns = []
-    for place, row in enumerate(order[:5000]):
-        turns.append((seen[labels[row]], place, int(row)))
-        seen[labels[row]] += 1
+    for place, row in enumerate(order_N[:5000].tolist()):
+        code = int(label.code_N[row])
+        turns.append((seen[code], place, row))
+        seen[code] += 1
     return [row for _, _, row in sorted(turns)[:count]]
 
 
 def examples(
-    space: Space, rows: list[int], labels: list[str | None], images: Mapping[str, np.ndarray]
+    space: Space, rows: Sequence[int], about: Told, images: Mapping[str, np.ndarray], offsets: Offsets | None = None
 ) -> list[dict[str, Any]]:
-    """Each row's item and its ten nearest by cosine, found by exact search."""
-    if not rows:
+    """Each row's item and its ten nearest, found by exact search; with `offsets` by the corrected score, as a release
+    answers."""
+    if not len(rows):
         return []
 
     def shown(row: int) -> dict[str, Any]:
         name = space.ids[row]
         picture = {"image": thumbnail(images[name], THUMBNAIL)} if name in images else {}
-        return {"id": name, "label": labels[row], **picture}
+        more = {column.title: value for column in about.columns[1:] if (value := column.of(row)) is not None}
+        return {"id": name, "label": about.label.of(row), **({"more": more} if more else {}), **picture}
 
-    scores_QK, rows_QK = nearest(space.unit_ND, space.unit_ND[rows], HITS, np.array(rows))
+    wanted = CANDIDATES if offsets else HITS
+    scores_QK, rows_QK = nearest(space.search_ND, space.search_ND[list(rows)], wanted, np.array(rows, np.int64))
     found = []
     for row, scores_K, rows_K in zip(rows, scores_QK, rows_QK):
-        hits = [{**shown(int(hit)), "score": round(float(score), DIGITS)} for score, hit in zip(scores_K, rows_K)]
+        if offsets:
+            scores_K, rows_K = offsets.ranked(scores_K, rows_K)
+        best = list(zip(scores_K, rows_K))[:HITS]
+        hits = [{**shown(int(hit)), "score": round(float(score), DIGITS) + 0.0} for score, hit in best]
         found.append({**shown(row), "kind": space.kind, "hits": hits})
     return found
 
 
-def item_map(
-    space: Space,
-    rows: np.ndarray,
-    labels: list[str | None],
-    descriptions: list[str | None],
-    images: Mapping[str, np.ndarray],
-    seed: int,
-) -> dict[str, Any]:
-    """The items of `rows` with their places by PCA and t-SNE of their unit vectors; labels are numbered by name."""
+def item_map(space: Space, rows: np.ndarray, about: Told, images: Mapping[str, np.ndarray], seed: int) -> dict[str, Any]:
+    """The items of `rows` with their places by PCA and t-SNE of their unit vectors; labels are numbered by name.
+
+    `columns` holds what else the items can be coloured by: title, names, and the number of each item's (null: none).
+    """
     unit_ND = space.unit_ND[rows]
     pca_N2 = np.round(pca_2d(unit_ND), DIGITS) + 0.0
     tsne_N2 = tsne_2d(unit_ND, seed)
-    distinct = sorted({label for row in rows if (label := labels[row]) is not None})
-    number = {label: place for place, label in enumerate(distinct)}
+    (labels, label_N), *further = [_numbered(column, rows) for column in about.columns]
+    descriptions = about.described(rows)
     items = []
     for place, row in enumerate(rows):
-        name, label = space.ids[row], labels[row]
-        item: dict[str, Any] = {
-            "id": name,
-            "label": None if label is None else number[label],
-            "description": descriptions[row],
-        }
+        name = space.ids[row]
+        item: dict[str, Any] = {"id": name, "label": label_N[place], "description": descriptions[place]}
         item["pca"] = pca_N2[place].tolist()
         if tsne_N2 is not None:
             item["tsne"] = (np.round(tsne_N2[place], DIGITS) + 0.0).tolist()
         if name in images:
             item["image"] = thumbnail(images[name], THUMBNAIL)
         items.append(item)
-    return {"kind": space.kind, "label_title": "label", "labels": distinct, "items": items}
+    columns = [
+        {"title": column.title, "labels": names, "label": number_N}
+        for column, (names, number_N) in zip(about.columns[1:], further)
+    ]
+    return {"kind": space.kind, "label_title": "label", "labels": labels, "columns": columns, "items": items}
+
+
+def _numbered(column: Column, rows: np.ndarray) -> tuple[list[str], list[int | None]]:
+    """The names that occur in `rows`, ascending, and the number of each row's, None where it has none."""
+    code_N = column.code_N[rows]
+    present = np.unique(code_N[code_N >= 0])
+    number_N = np.searchsorted(present, code_N).tolist()
+    return [column.names[code] for code in present], [n if c >= 0 else None for n, c in zip(number_N, code_N)]

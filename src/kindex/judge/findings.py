@@ -6,27 +6,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from kindex.core.errors import DataGateError
+from kindex.core.hubs import Offsets
 from kindex.core.params import EvaluateParams
 from kindex.core.space import Space
-from kindex.core.split import Split, id_fractions
+from kindex.core.split import Split
 from kindex.core.watch import Watch
-from kindex.judge.evidence import about_items, chosen_examples, examples, item_map, well_known
-from kindex.judge.health import health, hubness
+from kindex.judge.columns import judge_columns
+from kindex.judge.evidence import chosen_examples, examples, item_map, well_known
+from kindex.judge.golden import golden_examples, rows_of
+from kindex.judge.health import health
+from kindex.judge.hubs import judge_hubs
 from kindex.judge.images import judge_reconstruction
 from kindex.judge.intervals import Interval
-from kindex.judge.labels import Labelled, judge_labels, usable
-from kindex.judge.links import judge_links
-from kindex.judge.measures import described, headline, recall_curve, rounded
-
-SAMPLE_ITEMS = 4000
-"""Items that labels and hubness are judged on, at most."""
-
-LABEL_TEST_SHARE = 0.3
-"""Of a link catalogue's labelled items, by a hash of the id; images are divided by the split."""
+from kindex.judge.links import Raw, judge_links
+from kindex.judge.measures import corrected, described, headline, recall_curve, rounded
+from kindex.judge.told import told
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,9 @@ class Material:
     """What is judged. `images` are (H, W, C) with values in 0..1 by id, all of one shape.
 
     `rebuilt_NHWC` is what the encoder made of the held-out images, in the order of `split.heldout.images`; None when its
-    family does not rebuild. `index_recall` is by kind of space.
+    family does not rebuild. `index_recall` and `offsets` are by kind of space; without offsets neighbours are answered as
+    they lie. `rivals` are the spaces of other models by the prefix of their numbers. `golden` are ids whose neighbours are
+    always shown.
     """
 
     split: Split
@@ -42,6 +41,10 @@ class Material:
     index_recall: Mapping[str, float] = field(default_factory=dict)
     images: Mapping[str, np.ndarray] = field(default_factory=dict)
     rebuilt_NHWC: np.ndarray | None = None
+    offsets: Mapping[str, Offsets] = field(default_factory=dict)
+    rivals: Mapping[str, Mapping[str, Space]] = field(default_factory=dict)
+    golden: Sequence[str] = ()
+    index_excess: Mapping[str, float] = field(default_factory=dict)  # of those with a budget
 
 
 @dataclass(frozen=True)
@@ -73,29 +76,40 @@ def judge(material: Material, settings: EvaluateParams, series: str, watch: Watc
     report = health(spaces.values())
     if material.index_recall:
         report["index_recall_at_10"] = min(material.index_recall.values())
+    if material.index_excess:
+        report["index_budget_excess"] = max(material.index_excess.values())
     spaces = {kind: _finite(space) for kind, space in spaces.items()}
-    links = judge_links(split, spaces, watch, sample=settings.sample_queries, **bootstrap)
+    links = judge_links(split, spaces, watch, sample=settings.sample_queries, rivals=_all_finite(material.rivals), **bootstrap)
     report |= links.report() if links else {}
     lap("links")
     space = spaces[main_kind(split, spaces)]
     report |= _flat(_reconstruction(material, space, bootstrap))
     lap("reconstruction")
-    labels, descriptions = about_items(split, space)
-    raw = _pixels(space, material.images) if material.images else (links.raw if links else {}).get(space.kind)
-    report |= _flat(_labels(split, space, labels, raw, bootstrap))
+    about = told(split, space)
+    pixels = _pixels(material.images) if material.images else None
+    raw = pixels or (links.raw if links else {}).get(space.kind)
+    report |= judge_columns(split, space, about, raw, material.images, **bootstrap)
     lap("labels")
-    order = well_known(split, space.ids)
-    report |= hubness(space, np.sort(order[:SAMPLE_ITEMS]), **bootstrap).named("hubness")
-    lap("hubness")
-    asked = chosen_examples(order, labels, settings.examples)
-    mapped = np.sort(np.array(list(dict.fromkeys([*asked, *order.tolist()]))[: settings.map_items], np.int64))
+    known = well_known(split, space.ids)
+    popularity_N = known.to_N + known.away_N if "links" in split.train.tables else None
+    report |= _flat(judge_hubs(space, known.order_N, popularity_N, **bootstrap))
+    lap("hubs")
     report = rounded(report)
+    served = material.offsets.get(space.kind)
+    golden, unknown = rows_of(spaces, space.kind, material.golden)
+    chosen = chosen_examples(known.order_N, about.label, settings.examples)
+    asked = [row for row in chosen if row not in golden[space.kind]]
+    first = dict.fromkeys([*golden[space.kind], *asked, *known.order_N.tolist()])
+    mapped = np.sort(np.array(list(first)[: settings.map_items], np.int64))
+    examined = golden_examples(split, spaces, golden, {space.kind: about}, material.images, material.offsets)
     shown = {
         "headline": headline(report),
         "measures": described(report),
         "recall_curve": recall_curve(report, series),
-        "examples": examples(space, asked, labels, material.images),
-        "map": item_map(space, mapped, labels, descriptions, material.images, settings.seed),
+        "corrected": corrected(report, served.correction if served else "cosine"),
+        "examples": examined + examples(space, asked, about, material.images, served),
+        "golden_unknown": unknown,
+        "map": item_map(space, mapped, about, material.images, settings.seed),
     }
     lap("map")
     return Findings(report, shown, seconds)
@@ -117,6 +131,10 @@ def _finite(space: Space) -> Space:
     return replace(space, vectors_ND=np.where(broken_N[:, None], np.float32(0), space.vectors_ND)) if broken_N.any() else space
 
 
+def _all_finite(rivals: Mapping[str, Mapping[str, Space]]) -> dict[str, dict[str, Space]]:
+    return {name: {kind: _finite(space) for kind, space in spaces.items()} for name, spaces in rivals.items()}
+
+
 def _flat(numbers: Mapping[str, Interval]) -> dict[str, float]:
     return {entry: value for name, interval in numbers.items() for entry, value in interval.named(name).items()}
 
@@ -125,10 +143,9 @@ def _stack(ids: Sequence[str], images: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.stack([images[name] for name in ids])
 
 
-def _pixels(space: Space, images: Mapping[str, np.ndarray]) -> Space:
-    """The raw input of the items that have an image, as a space."""
-    ids = tuple(name for name in space.ids if name in images)
-    return Space(space.kind, ids, _stack(ids, images).reshape(len(ids), -1).astype(np.float32))
+def _pixels(images: Mapping[str, np.ndarray]) -> Raw:
+    """The raw input of items that have an image."""
+    return lambda ids: _stack(ids, images).reshape(len(ids), -1).astype(np.float32)
 
 
 def _reconstruction(material: Material, space: Space, bootstrap: dict[str, int]) -> dict[str, Interval]:
@@ -138,24 +155,3 @@ def _reconstruction(material: Material, space: Space, bootstrap: dict[str, int])
         _stack(side.images["id"].to_pylist(), material.images) for side in (material.split.heldout, material.split.train)
     )
     return judge_reconstruction(heldout, material.rebuilt_NHWC, train, space.vectors_ND.shape[1], **bootstrap)
-
-
-def _labels(
-    split: Split, space: Space, labels: list[str | None], raw: Space | None, bootstrap: dict[str, int]
-) -> dict[str, Interval]:
-    """Judge the items that have a label, a vector and raw input; images are tested on the split's held-out side."""
-    numbers = {label: number for number, label in enumerate(sorted({label for label in labels if label is not None}))}
-    known = [label is not None and (raw is None or name in raw.rows) for name, label in zip(space.ids, labels)]
-    labels_N = np.array([numbers[label] if ok and label else -1 for ok, label in zip(known, labels)], np.int64)
-    ids = pa.chunked_array([pa.array(space.ids, pa.string())])
-    if "images" in split.heldout.tables:
-        test_N = pc.is_in(ids, split.heldout.images["id"].combine_chunks()).to_numpy()
-    else:
-        test_N = id_fractions(ids, "label test") < LABEL_TEST_SHARE
-    rows = usable(labels_N, id_fractions(ids, "label sample"), test_N, SAMPLE_ITEMS)
-    if not len(rows):
-        return {}
-    series = {"": space.vectors_ND[rows]}
-    if raw is not None:
-        series["raw_"] = raw.vectors_ND[[raw.rows[space.ids[row]] for row in rows]]
-    return judge_labels(series, Labelled(labels_N[rows], test_N[rows]), **bootstrap)

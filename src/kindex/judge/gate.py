@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from kindex.core.errors import ConfigError, choices
 from kindex.core.params import Threshold
-from kindex.judge.measures import names
+from kindex.judge.measures import is_name, names
 
-LOWER_ENDS = ("_mse", "_loss", "_perplexity", "_bias")
-LOWER_BEGINS = ("vectors_", "neighbour_churn", "uncovered_", "hubness")
+LOWER_ENDS = ("_mse", "_loss", "_perplexity", "_bias", "_hubness")
+LOWER_BEGINS = ("vectors_", "neighbour_churn", "uncovered_", "hubness", "index_budget_")
 """How the names of metrics end or begin whose smaller values are better, whatever baseline's name stands in front."""
 
 HEALTH = {"vectors_nan": 0.0, "vectors_zero": 0.0, "vectors_collapse": 0.9}
@@ -60,7 +60,7 @@ def check_names(thresholds: Sequence[Threshold], where: str) -> None:
     known = {*names(), CHURN}
     for place, threshold in enumerate(thresholds):
         for key, name in (("metric", threshold.metric), ("beats", threshold.beats)):
-            if name is not None and name not in known:
+            if name is not None and name not in known and not is_name(name):
                 raise ConfigError(f"{where}.{place}.{key} is {name!r}: {choices(name, known)}. Edit params.yaml")
 
 

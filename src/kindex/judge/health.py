@@ -1,17 +1,13 @@
-"""Plain health of a model's vectors: not finite, zero, collapsed, or crowded around a few hubs."""
+"""Plain health of a model's vectors: not finite, zero, or collapsed."""
 
 from collections.abc import Iterable
 
 import numpy as np
 
-from kindex.core.nearest import nearest
 from kindex.core.space import Space, unit
-from kindex.judge.intervals import Interval, of_statistic, resamples
 
 SAMPLE = 4000
 """Vectors that collapse is measured on, at most."""
-
-K = 10
 
 
 def health(spaces: Iterable[Space]) -> dict[str, float]:
@@ -47,21 +43,3 @@ def collapse(unit_ND: np.ndarray) -> float:
     share = singular[singular > 0] / singular.sum()
     rank = float(np.exp(-(share * np.log(share)).sum()))
     return float(np.clip(1 - (rank - 1) / (most - 1), 0.0, 1.0))
-
-
-def hubness(space: Space, rows: np.ndarray, *, bootstrap: int, seed: int) -> Interval:
-    """Skewness of N_10: how often each item is among the ten nearest (cosine) of the items in `rows`.
-
-    0 when all are answered alike, large when a few hubs are near everything (Radovanović, Nanopoulos, Ivanović 2010).
-    """
-    if len(rows) < 2 or len(space.ids) <= 2:
-        return Interval(0.0, 0.0, 0.0)
-    _, rows_QK = nearest(space.unit_ND, space.unit_ND[rows], K, rows)
-
-    def skewness(weights_Q: np.ndarray) -> float:
-        occurrence_N = np.bincount(rows_QK.ravel(), np.repeat(weights_Q, rows_QK.shape[1]), len(space.ids))
-        centred_N = occurrence_N - occurrence_N.mean()
-        spread = np.sqrt((centred_N**2).mean())
-        return float((centred_N**3).mean() / spread**3) if spread > 0 else 0.0
-
-    return of_statistic(skewness, resamples(len(rows), bootstrap, seed))

@@ -1,11 +1,13 @@
 """Do items of one label lie together? Neighbours, a linear probe and k-means, each beside the raw input."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from kindex.core.hubs import CORRECTIONS, asking, correct
 from kindex.core.nearest import nearest
 from kindex.core.space import unit
 from kindex.judge.intervals import Interval, of_mean, of_statistic, resamples
@@ -35,33 +37,59 @@ def usable(labels_N: np.ndarray, order_N: np.ndarray, test_N: np.ndarray, limit:
     return np.sort(rows[taught[labels_N[rows]] >= 2])
 
 
-def judge_labels(series: dict[str, np.ndarray], labelled: Labelled, *, bootstrap: int, seed: int) -> dict[str, Interval]:
+def judge_labels(series: Mapping[str, np.ndarray], labelled: Labelled, *, bootstrap: int, seed: int) -> dict[str, Interval]:
     """Numbers by name for each series of vectors (N, D); its key is the prefix, e.g. "" and "raw_".
 
-    `neighbour_agreement_at_10`: share of a test item's ten nearest train items (cosine) with its label;
-    `linear_probe_accuracy`: of logistic regression fitted on the train items, on the test items; `kmeans_nmi`: normalised
-    mutual information of the labels with k-means, k being the number of labels, over all items.
-    `neighbour_agreement_chance` is the first for neighbours taken at random. {} when fewer than two labels can be judged.
+    Those of `judge_agreement`, named `neighbour_agreement_at_10`; `linear_probe_accuracy`: of logistic regression fitted on
+    the train items, on the test items; `kmeans_nmi`: normalised mutual information of the labels with k-means, k being the
+    number of labels, over all items. {} when fewer than two labels can be judged.
     """
-    labels_N, test_N = np.unique(labelled.labels_N, return_inverse=True)[1], labelled.test_N
-    if labels_N.max(initial=0) < 1 or not test_N.any() or len(np.unique(labels_N[~test_N])) < 2:
+    found = judge_agreement(series, labelled, f"neighbour_agreement_at_{K}", bootstrap=bootstrap, seed=seed)
+    if not found:
         return {}
+    found["neighbour_agreement_chance"] = found.pop(f"chance_neighbour_agreement_at_{K}")
+    labels_N, test_N = np.unique(labelled.labels_N, return_inverse=True)[1], labelled.test_N
     counts_ST = resamples(int(test_N.sum()), bootstrap, seed)
     counts_SN = resamples(len(labels_N), bootstrap, seed)
-    share_L = np.bincount(labels_N[~test_N], minlength=labels_N.max() + 1) / (~test_N).sum()
-    found = {"neighbour_agreement_chance": of_mean(share_L[labels_N[test_N]], counts_ST)}
     for prefix, vectors_ND in series.items():
-        agreement_T = neighbour_agreement(unit(vectors_ND), labels_N, test_N)
-        found[f"{prefix}neighbour_agreement_at_{K}"] = of_mean(agreement_T, counts_ST)
         found[f"{prefix}linear_probe_accuracy"] = of_mean(probe(vectors_ND, labels_N, test_N, seed), counts_ST)
         clusters_N = kmeans(unit(vectors_ND), labels_N.max() + 1, seed)
         found[f"{prefix}kmeans_nmi"] = of_statistic(partial(nmi, labels_N, clusters_N), counts_SN)
     return found
 
 
-def neighbour_agreement(unit_ND: np.ndarray, labels_N: np.ndarray, test_N: np.ndarray) -> np.ndarray:
+def judge_agreement(
+    series: Mapping[str, np.ndarray], labelled: Labelled, name: str, *, bootstrap: int, seed: int
+) -> dict[str, Interval]:
+    """`name`: share of a test item's ten nearest train items (cosine) with its label, of each series under its prefix.
+
+    The first series, the model's, is also measured with the neighbours of each correction for hubs; the prefix `chance_` is
+    of neighbours taken at random. {} when fewer than two labels can be judged.
+    """
+    labels_N, test_N = np.unique(labelled.labels_N, return_inverse=True)[1], labelled.test_N
+    if labels_N.max(initial=0) < 1 or not test_N.any() or len(np.unique(labels_N[~test_N])) < 2:
+        return {}
+    counts_ST = resamples(int(test_N.sum()), bootstrap, seed)
+    share_L = np.bincount(labels_N[~test_N], minlength=labels_N.max() + 1) / (~test_N).sum()
+    found = {f"chance_{name}": of_mean(share_L[labels_N[test_N]], counts_ST)}
+    for place, (prefix, vectors_ND) in enumerate(series.items()):
+        unit_ND = unit(vectors_ND)
+        found[f"{prefix}{name}"] = of_mean(neighbour_agreement(unit_ND, labels_N, test_N), counts_ST)
+        for correction in CORRECTIONS if place == 0 else ():
+            agreement_T = neighbour_agreement(unit_ND, labels_N, test_N, correction)
+            found[f"{correction}_{prefix}{name}"] = of_mean(agreement_T, counts_ST)
+    return found
+
+
+def neighbour_agreement(
+    unit_ND: np.ndarray, labels_N: np.ndarray, test_N: np.ndarray, correction: str | None = None
+) -> np.ndarray:
     """For each test item, the share of its `K` nearest train items that have its label (T float64)."""
-    _, rows_TK = nearest(unit_ND[~test_N], unit_ND[test_N], K)
+    train_ND, asked_TD = unit_ND[~test_N], unit_ND[test_N]
+    if correction:
+        offsets = correct(correction, train_ND, np.arange(len(train_ND)))
+        train_ND, asked_TD = offsets.lifted(train_ND), asking(asked_TD)
+    _, rows_TK = nearest(train_ND, asked_TD, K)
     return (labels_N[~test_N][rows_TK] == labels_N[test_N][:, None]).mean(1)
 
 

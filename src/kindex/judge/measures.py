@@ -1,5 +1,6 @@
 """What each number of a report means, for people, and which baselines stand beside it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ class Measure:
 
 
 def _linked(name: str, title: str, meaning: str, better: str = "higher") -> Measure:
-    prefixes = {"popularity": "popularity", "co-occurrence": "cooccurrence", "SVD": "svd"}
+    prefixes = {"default settings": "default", "popularity": "popularity", "co-occurrence": "cooccurrence", "SVD": "svd"}
     return Measure(name, title, meaning, better, tuple((shown, f"{prefix}_{name}") for shown, prefix in prefixes.items()))
 
 
@@ -52,6 +53,11 @@ MEASURES = (
         (("PCA", "pca_reconstruction_mse"), ("mean image", "mean_image_reconstruction_mse")),
     ),
     Measure("hubness", "Hubness", "skewness of how often an item is among others' 10 nearest; 0 = all alike", "lower"),
+    Measure("neighbour_coverage_at_10", "Neighbour coverage@10", "share of items that are among anybody's 10 nearest"),
+    Measure("neighbour_popularity_bias", "Neighbour popularity", "at 1, neighbours are twice as popular as items are", "none"),
+    Measure(
+        "index_budget_excess", "Index over budget", "share by which the index misses the limit that it misses most", "lower"
+    ),
     Measure("index_recall_at_10", "Index recall@10", "share of the true 10 nearest that the index finds, in its worst space"),
     Measure("vectors_collapse", "Collapse", "0 = all directions of the space are used alike, 1 = one line", "lower"),
     Measure("vectors_zero", "Zero vectors", "vectors of length zero", "lower"),
@@ -61,22 +67,74 @@ MEASURES = (
     ),
 )
 
-COUNTS = ("queries", "heldout_links", "uncovered_links")
+COUNTS = ("queries", "heldout_links", "uncovered_links", "baseline_links", "labelled_share")
 """Numbers of a report that say how much was measured."""
 
 HEADLINES = ("link_recall_at_10", "neighbour_agreement_at_10", "reconstruction_mse", "index_recall_at_10")
 """The first of these that a report has is what the model is judged by at a glance."""
 
+COLUMN = "agreement_at_10_"
+"""Begins the neighbour agreement of a further column of the items, e.g. `agreement_at_10_genre`."""
+
+NEIGHBOURS = {"cosine": "", "local_scaling": "local_scaling_", "inverted_softmax": "inverted_softmax_"}
+"""Ways to choose neighbours, and the prefix of their numbers; see `kindex.core.hubs`."""
+
+CORRECTED = ("hubness", "neighbour_coverage_at_10", "neighbour_popularity_bias", "neighbour_agreement_at_10")
+"""What is measured for each way to choose neighbours, beside the agreement of further columns."""
+
+_OF_COLUMN = re.compile(rf"(?:raw_|chance_|local_scaling_|inverted_softmax_)?{COLUMN}[a-z0-9_]+|labelled_share_[a-z0-9_]+")
+
 
 def names() -> set[str]:
-    """Every name that a number of some report may have."""
+    """Every name that a number of some report may have, but for those of further columns."""
     measured = {name for measure in MEASURES for name in (measure.name, *(base for _, base in measure.beside))}
+    measured |= {f"{prefix}{name}" for prefix in NEIGHBOURS.values() for name in CORRECTED}
     return {*COUNTS, *measured, *(f"{name}_{end}" for name in measured for end in ("low", "high"))}
+
+
+def is_name(name: str) -> bool:
+    """Whether some report may have this number. Which columns the items have is seen when there are items."""
+    return name in names() or _OF_COLUMN.fullmatch(name) is not None
+
+
+def measures_of(report: Mapping[str, float]) -> list[Measure]:
+    """The measures that `report` has, in order; those of further columns stand behind that of the label."""
+    further = [name for name in report if name.startswith(COLUMN) and f"{name}_low" in report]
+    every: list[Measure] = []
+    for measure in MEASURES:
+        every += [measure] if measure.name in report else []
+        every += [_of_column(name) for name in further] if measure.name == "neighbour_agreement_at_10" else []
+    return every
+
+
+def _of_column(name: str) -> Measure:
+    column = name.removeprefix(COLUMN).replace("_", " ")
+    meaning = f"the same for {column}: share of the 10 nearest that have the item's"
+    return _raw(name, f"Agreement@10, {column}", meaning, ("chance", f"chance_{name}"))
 
 
 def described(report: Mapping[str, float]) -> list[dict[str, Any]]:
     """The measures that `report` has, in order: name, title, meaning, value, low, high, better, baselines."""
-    return [_described(measure, report) for measure in MEASURES if measure.name in report]
+    return [_described(measure, report) for measure in measures_of(report)]
+
+
+def corrected(report: Mapping[str, float], served: str) -> list[dict[str, Any]]:
+    """For each way to choose neighbours: its name, whether questions are answered by it, and its numbers by measure."""
+    found = {m.name: m for m in measures_of(report)}
+    further = [name for name in found if name.startswith(COLUMN)]
+    measures = [found[name] for name in (*CORRECTED, *further) if name in found]
+    return [
+        {
+            "neighbours": way,
+            "served": way == served,
+            "numbers": [
+                {"title": m.title, "better": m.better, "value": report.get(f"{prefix}{m.name}")}
+                for m in measures
+                if any(f"{other}{m.name}" in report for other in list(NEIGHBOURS.values())[1:])
+            ],
+        }
+        for way, prefix in NEIGHBOURS.items()
+    ]
 
 
 def headline(report: Mapping[str, float]) -> dict[str, Any]:

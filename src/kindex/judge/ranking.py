@@ -64,13 +64,13 @@ def rank(task: LinkTask, scorer: Scorer, watch: Watch, what: str) -> Ranking:
 
 
 def _ranks(scores_BR: np.ndarray, query_P: np.ndarray, item_P: np.ndarray) -> np.ndarray:
-    """Rank of each held-out link, the first being 1."""
+    """Rank of each held-out link, the first being 1. Counting costs less than sorting and than a copy of the scores."""
     ranks_P = np.empty(len(query_P), np.int64)
-    columns_R = np.arange(scores_BR.shape[1])
-    for part in blocks(len(query_P), scores_BR.shape[1]):
-        scores_PR, own_P1 = scores_BR[query_P[part]], scores_BR[query_P[part], item_P[part]][:, None]
-        before = (scores_PR > own_P1) | ((scores_PR == own_P1) & (columns_R < item_P[part][:, None]))
-        ranks_P[part] = np.where(np.isneginf(own_P1[:, 0]), MISS, 1 + before.sum(1))
+    for place, (query, item) in enumerate(zip(query_P, item_P)):
+        scores_R = scores_BR[query]
+        own = scores_R[item]
+        before = np.count_nonzero(scores_R > own) + np.count_nonzero(scores_R[:item] == own)
+        ranks_P[place] = MISS if np.isneginf(own) else 1 + before
     return ranks_P
 
 

@@ -1,5 +1,6 @@
 """What a link catalogue is judged by: queries with held-out links, candidates, and the train links that are masked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +22,8 @@ class LinkTask:
 
     left_kind: str
     right_kind: str
-    left_ids: tuple[str, ...]
-    right_ids: tuple[str, ...]
+    left_ids: pa.Array
+    right_ids: pa.Array
     query_rows_Q: np.ndarray
     train_LR: Any
     known_QR: Any
@@ -40,12 +41,35 @@ class LinkTask:
 
 
 def all_items(split: Split) -> pa.Table:
-    """The items of both sides, each (kind, id) once, in a stable order."""
-    columns = ["id", "kind", "label", "description"]
-    both = pa.concat_tables([split.train.items.select(columns), split.heldout.items.select(columns)])
+    """The items of both sides with all their string columns, each (kind, id) once, in a stable order."""
+    texts = [name for name in split.train.items.column_names if _is_text(split.train.items.schema.field(name).type)]
+    train, heldout = (decoded(side.items.select(texts)) for side in (split.train, split.heldout))
+    if train.equals(heldout):
+        return train.combine_chunks()
+    both = pa.concat_tables([train, heldout])
     order = pa.array(np.arange(both.num_rows))
     first = both.append_column("order", order).group_by(["kind", "id"]).aggregate([("order", "min")])["order_min"]
     return both.take(pa.array(np.sort(first.to_numpy()))).combine_chunks()
+
+
+def decoded(table: pa.Table) -> pa.Table:
+    """The table with plain strings in place of dictionaries, which neither sorting nor grouping takes."""
+    fields = [pa.field(f.name, pa.string()) if pa.types.is_dictionary(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+def rows_in(texts: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:
+    """The row in `ids` of each text (N int32), -1 where it has none; takes plain strings and dictionaries, and makes no
+    Python object of any."""
+    coded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+    whole = coded.unify_dictionaries().combine_chunks()
+    row_V = pc.fill_null(pc.index_in(whole.dictionary.cast(pa.string()), ids), -1).to_numpy()
+    return np.append(row_V, np.int32(-1))[pc.fill_null(whole.indices, len(row_V)).to_numpy()]
+
+
+def as_column(texts: Sequence[str]) -> pa.ChunkedArray:
+    """Ids as a column for `rows_in`."""
+    return pa.chunked_array([pa.array(texts, pa.string())])
 
 
 def link_tasks(split: Split, sample: int) -> list[LinkTask]:
@@ -53,13 +77,14 @@ def link_tasks(split: Split, sample: int) -> list[LinkTask]:
 
     The queries are chosen by a hash of the left item's id, so that they stay the same as a catalogue grows.
     """
-    heldout = split.heldout.tables.get("links")
-    if heldout is None or not heldout.num_rows:
+    links = split.heldout.tables.get("links")
+    if links is None or not links.num_rows:
         return []
-    pairs = heldout.group_by(["left_kind", "right_kind", "left"]).aggregate([])
-    pairs = pairs.append_column("fraction", pa.array(id_fractions(pairs["left"], "evaluate")))
+    pairs = decoded(links.select(["left_kind", "right_kind", "left"])).group_by(["left_kind", "right_kind", "left"])
+    asked = pairs.aggregate([])
+    asked = asked.append_column("fraction", pa.array(id_fractions(asked["left"], "evaluate")))
     order = [(name, "ascending") for name in ("fraction", "left", "left_kind", "right_kind")]
-    chosen = pairs.sort_by(order).slice(0, sample)
+    chosen = asked.sort_by(order).slice(0, sample)
     items = all_items(split)
     groups = sorted(set(zip(chosen["left_kind"].to_pylist(), chosen["right_kind"].to_pylist())))
     return [_task(split, items, chosen, left_kind, right_kind) for left_kind, right_kind in groups]
@@ -67,9 +92,9 @@ def link_tasks(split: Split, sample: int) -> list[LinkTask]:
 
 def _task(split: Split, items: pa.Table, chosen: pa.Table, left_kind: str, right_kind: str) -> LinkTask:
     left_ids, right_ids = _ids(items, left_kind), _ids(items, right_kind)
-    train_LR = _matrix(_between(split.train.links, left_kind, right_kind), left_ids, right_ids)
-    queries = _between(chosen, left_kind, right_kind)["left"].combine_chunks().sort()
-    query_rows_Q = pc.index_in(queries, left_ids).to_numpy(zero_copy_only=False).astype(np.int64)
+    train_LR = _matrix(split.train.links, left_kind, right_kind, left_ids, right_ids)
+    queries = chosen.filter(pa.array(_between(chosen, left_kind, right_kind)))["left"].combine_chunks().sort()
+    query_rows_Q = rows_in(pa.chunked_array([queries]), left_ids).astype(np.int64)
     known_QR = train_LR[query_rows_Q]
     if left_kind == right_kind:
         from scipy.sparse import identity
@@ -77,13 +102,12 @@ def _task(split: Split, items: pa.Table, chosen: pa.Table, left_kind: str, right
         # an edge of a graph says the same in both directions, and nothing is its own answer
         own = identity(len(left_ids), np.float32, format="csr")
         known_QR = (known_QR + train_LR.T.tocsr()[query_rows_Q] + own[query_rows_Q]).tocsr()
-    heldout = _between(split.heldout.links, left_kind, right_kind)
-    pairs = _matrix(heldout.filter(pc.is_in(heldout["left"], queries)), queries, right_ids).tocoo()
+    pairs = _matrix(split.heldout.links, left_kind, right_kind, queries, right_ids).tocoo()
     return LinkTask(
         left_kind,
         right_kind,
-        tuple(left_ids.to_pylist()),
-        tuple(right_ids.to_pylist()),
+        left_ids,
+        right_ids,
         query_rows_Q,
         train_LR,
         known_QR,
@@ -92,22 +116,30 @@ def _task(split: Split, items: pa.Table, chosen: pa.Table, left_kind: str, right
     )
 
 
+def _is_text(type: pa.DataType) -> bool:
+    return bool(pa.types.is_string(type) or (pa.types.is_dictionary(type) and pa.types.is_string(type.value_type)))
+
+
 def _ids(items: pa.Table, kind: str) -> pa.Array:
     return items.filter(pc.equal(items["kind"], kind))["id"].combine_chunks()
 
 
-def _between(links: pa.Table, left_kind: str, right_kind: str) -> pa.Table:
-    return links.filter(pc.and_(pc.equal(links["left_kind"], left_kind), pc.equal(links["right_kind"], right_kind)))
+def _between(links: pa.Table, left_kind: str, right_kind: str) -> np.ndarray:
+    """Links from one kind to the other (N bool)."""
+    left_N, right_N = (
+        rows_in(links[name], pa.array([kind])) for name, kind in (("left_kind", left_kind), ("right_kind", right_kind))
+    )
+    return np.asarray((left_N == 0) & (right_N == 0))
 
 
-def _matrix(links: pa.Table, left_ids: pa.Array, right_ids: pa.Array) -> Any:
-    """The links as a CSR matrix (L, R) of float32 ones, columns sorted. Validation made sure that both ends are items."""
+def _matrix(links: pa.Table, left_kind: str, right_kind: str, left_ids: pa.Array, right_ids: pa.Array) -> Any:
+    """The links from one kind to the other, of these ids, as a CSR matrix (L, R) of float32 ones, columns sorted."""
     from scipy.sparse import csr_matrix
 
-    left_N = pc.index_in(links["left"].combine_chunks(), left_ids).to_numpy(zero_copy_only=False)
-    right_N = pc.index_in(links["right"].combine_chunks(), right_ids).to_numpy(zero_copy_only=False)
-    shape = (len(left_ids), len(right_ids))
-    matrix = csr_matrix((np.ones(links.num_rows, np.float32), (left_N, right_N)), shape)
+    left_N, right_N = rows_in(links["left"], left_ids), rows_in(links["right"], right_ids)
+    chosen_N = _between(links, left_kind, right_kind) & (left_N >= 0)
+    left_N, right_N = left_N[chosen_N], right_N[chosen_N]
+    matrix = csr_matrix((np.ones(len(left_N), np.float32), (left_N, right_N)), (len(left_ids), len(right_ids)))
     matrix.sum_duplicates()
     matrix.data[:] = 1
     return matrix

@@ -5,22 +5,25 @@
     images: faces.parquet       instead of links: each row an image, its id and its label
     heldout: ratings-test.csv   rows of links or images that the data themselves hold out
 
-Paths are relative to the project. A link that occurs several times becomes one, with the weights summed.
+Paths are relative to the project. A link that occurs several times becomes one, with the weights summed and the latest date.
+Links are read, sorted and merged some rows at a time: what stays in memory is their ids, however many links there are.
 """
 
-import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kindex.core import quarantine
 from kindex.core.catalogue import Catalogue
-from kindex.core.errors import ConfigError, OutsideError
+from kindex.core.layout import Layout
+from kindex.core.tables import Tables
 from kindex.core.watch import Watch
-from kindex.sources import Ingested, MissingColumnError, NotAsLockedError
-from kindex.sources.parts.mapping import image_tables, item_table, link_table
+from kindex.sources import Ingested, MissingColumnError
+from kindex.sources.parts.locked import as_locked, digest
+from kindex.sources.parts.mapping import LinkColumns, Parts, image_tables, item_table, merged_links
 from kindex.sources.parts.reading import read_rows, suffix_of
-from kindex.sources.parts.rows import Role, Rows
+from kindex.sources.parts.rows import Role, Rows, joined
 
 Names = str | tuple[str, ...]
 
@@ -33,6 +36,7 @@ class Config:
     left: str = "left"
     right: str = "right"
     weight: str = ""  # a positive number; without it every row weighs 1
+    date: str = ""  # of a link: a date or time, ISO 8601 text, or seconds since 1970; without it links have no date
     left_kind: str = "left"
     right_kind: str = "right"  # the same as left_kind for a graph of one kind of node
     items: Names = ()
@@ -68,71 +72,68 @@ def snapshot(config: Config, root: Path) -> dict[str, Any]:
     for setting in ("links", "items", "images", "heldout"):
         for name in listed(getattr(config, setting)):
             suffix_of(name)
-            content = _bytes(root, name, setting)
-            files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            files[name] = digest(root, name, setting)
     return {"files": files}
 
 
 def read(config: Config, snapshot: dict[str, Any], root: Path, watch: Watch) -> Ingested:
     """Raises `DataGateError` for a file that is not the locked one, is empty or lacks a column; `DamagedError` for damage."""
     reader = _Reader(config, root, snapshot.get("files", {}))
-    counts = {}
+    about = (listed(config.id), config.label, config.description)
     if config.images:
-        described = (*listed(config.id), config.label, config.description)
-        parts = reader.parts("images", {**_texts(*described), config.image: "bytes"})
-        found = image_tables(parts, config.image, listed(config.id), config.label, config.description)
-    else:
-        weight: dict[str, Role] = {config.weight: "number"} if config.weight else {}
-        parts = reader.parts("links", {**_texts(config.left, config.right), **weight})
-        kinds = (config.left_kind, config.right_kind)
-        links, counts["repeated_links"] = link_table(parts, (config.left, config.right), kinds, config.weight)
-        wanted = _texts(*listed(config.id), config.label, config.description)
-        described_rows = [reader.rows("items", name, "items", wanted) for name in listed(config.items)]
-        about = (listed(config.id), config.label, config.description)
-        found = {"items": item_table(links, described_rows, config.items_kind or config.right_kind, *about), "links": links}
-    refused = [entry for rows in reader.done for entry in rows.refused]
-    columns = {rows.name: rows.columns for rows in reader.done}
-    return Ingested(Catalogue("", found), quarantine.table(refused), counts, columns)
+        parts = reader.parts("images", {**_texts(*about[0], *about[1:]), config.image: "bytes"})
+        images = [(joined(list(rows)), heldout) for _, rows, heldout in parts]
+        pictures = image_tables(images, config.image, *about)
+        refused = [entry for rows, _ in images for entry in rows.refused]
+        return Ingested(Catalogue("", pictures), quarantine.table(refused), {}, reader.columns)
+    extras: dict[str, Role] = {config.weight: "number", config.date: "date"}
+    wanted = {**_texts(config.left, config.right), **{column: role for column, role in extras.items() if column}}
+    columns = LinkColumns(config.left, config.right, config.weight, config.date)
+    kinds = (config.left_kind, config.right_kind)
+    links = merged_links(reader.parts("links", wanted), columns, kinds, reader.scratch, bool(config.heldout))
+    described = [
+        joined(list(reader.rows("items", name, "items", _texts(*about[0], *about[1:])))) for name in listed(config.items)
+    ]
+    items = item_table(links, described, config.items_kind or config.right_kind, *about)
+    for entries in (links.refused, *(rows.refused for rows in described)):
+        reader.refused.add(entries)
+    counts = {"repeated_links": links.merged.repeated}
+    found = Catalogue("", Tables({"items": items, "links": links.stream()}))
+    return Ingested(found, reader.refused.table(), counts, reader.columns)
 
 
 class _Reader:
-    """Reads files that are still as locked, and remembers what it read."""
+    """Reads files that are still as locked, some rows at a time, and remembers what it read."""
 
     def __init__(self, config: Config, root: Path, locked: dict[str, dict[str, Any]]) -> None:
         self.config, self.root, self.locked = config, root, locked
-        self.done: list[Rows] = []
+        self.scratch = Layout(root).var / "scratch"
+        self.columns: dict[str, dict[str, str]] = {}
+        self.refused = quarantine.Entries()
 
-    def parts(self, setting: str, wanted: dict[str, Role]) -> list[tuple[Rows, bool]]:
+    def parts(self, setting: str, wanted: dict[str, Role]) -> Parts:
         """The files of `setting`, then those held out."""
         names = [(setting, name, False) for name in listed(getattr(self.config, setting))]
         names += [("heldout", name, True) for name in listed(self.config.heldout)]
-        return [(self.rows(where, name, setting, wanted), heldout) for where, name, heldout in names]
+        return [(name, self.rows(where, name, setting, wanted), heldout) for where, name, heldout in names]
 
-    def rows(self, setting: str, name: str, table: str, wanted: dict[str, Role]) -> Rows:
-        content = _bytes(self.root, name, setting)
-        locked = self.locked.get(name, {}).get("sha256")
-        if hashlib.sha256(content).hexdigest() != locked:
-            raise NotAsLockedError(f"{name} is not the file that is locked (its sha256 differs)")
-        try:
-            self.done.append(read_rows(table, name, content, wanted))
-        except MissingColumnError as error:
-            error.args = (f"{error}. Edit source.{self._setting_of(error.column)} in params.yaml",)
-            raise
-        return self.done[-1]
+    def rows(self, setting: str, name: str, table: str, wanted: dict[str, Role]) -> Iterator[Rows]:
+        """The rows of one file. When the next are asked for, what was refused of the former is taken note of."""
+        with as_locked(self.root, name, setting, self.locked.get(name, {}).get("sha256")) as handle:
+            try:
+                for rows in read_rows(table, name, handle, wanted, self.scratch):
+                    yield rows
+                    self.columns[name] = rows.columns
+                    if table == "links":
+                        self.refused.add(rows.refused)
+            except MissingColumnError as error:
+                error.args = (f"{error}. Edit source.{self._setting_of(error.column)} in params.yaml",)
+                raise
 
     def _setting_of(self, column: str) -> str:
-        settings = ("left", "right", "weight", "id", "label", "description", "image")
+        settings = ("left", "right", "weight", "date", "id", "label", "description", "image")
         return next(name for name in settings if column in listed(getattr(self.config, name)))
 
 
 def _texts(*columns: str) -> dict[str, Role]:
     return {column: "text" for column in columns if column}
-
-
-def _bytes(root: Path, name: str, setting: str) -> bytes:
-    try:
-        return (root / name).read_bytes()
-    except (FileNotFoundError, IsADirectoryError):
-        raise ConfigError(f"source.{setting} names {name}, which is not a file in the project. Edit params.yaml") from None
-    except OSError as error:
-        raise OutsideError(f"{name} cannot be read: {error.strerror}") from None

@@ -10,6 +10,7 @@ from kindex.core import catalogue, quarantine
 from kindex.core.errors import DataGateError
 from kindex.core.files import pretty_json, write_atomic
 from kindex.core.lock import Lock, read_lock
+from kindex.core.tables import Stream, Tables
 from kindex.sources import Ingested, MissingColumnError, named, source
 from kindex.stages import Job
 
@@ -25,21 +26,25 @@ def run(job: Job) -> dict[str, Any]:
         if lock.source != params.source["kind"]:
             raise DataGateError(f"locks/{job.key}.json is of a source {lock.source!r}, not {params.source['kind']!r}")
         ingested = _read(module, config, lock, job)
-        empty = [name for name in module.tables(config) if not ingested.catalogue.tables[name].num_rows]
+        empty = [name for name in module.tables(config) if not ingested.catalogue.rows(name)]
         if empty:
             quarantine.keep_refused(job.layout, job.key, ingested.refused)
             lost = f"{ingested.refused.num_rows} rows were refused, see `kindex quarantine {job.key}`"
             raise DataGateError(f"the source gave no {empty[0]}: {lost}")
-    tables = {name: canonical(name, table) for name, table in ingested.catalogue.tables.items()}
-    catalogue.write(job.out, catalogue.Catalogue(job.key, tables))
+    parts = {name: canonical(name, ingested.catalogue.part(name)) for name in ingested.catalogue.tables}
+    catalogue.write(job.out, catalogue.Catalogue(job.key, Tables(parts)))
     catalogue.write_table(job.out / "refused.parquet", ingested.refused)
-    write_atomic(job.out / "ingest.json", pretty_json(_describe(lock, ingested, tables)))
-    return {f"{name}_rows": table.num_rows for name, table in tables.items()}
+    rows = {name: part.num_rows for name, part in parts.items()}
+    write_atomic(job.out / "ingest.json", pretty_json(_describe(lock, ingested, rows)))
+    return {f"{name}_rows": count for name, count in rows.items()}
 
 
-def canonical(name: str, table: pa.Table) -> pa.Table:
-    """Rows in the one order of their kind of table, so that the bytes do not depend on how the source enumerates."""
-    return table.sort_by([(column, "ascending") for column in ORDER[name]])
+def canonical(name: str, part: pa.Table | Stream) -> pa.Table | Stream:
+    """Rows in the one order of their kind of table, so that the bytes do not depend on how the source enumerates.
+
+    A stream is in that order already, for sorting it needs all of it: a source that streams links sorts them.
+    """
+    return part if isinstance(part, Stream) else part.sort_by([(column, "ascending") for column in ORDER[name]])
 
 
 def _read(module: Any, config: Any, lock: Lock, job: Job) -> Ingested:
@@ -51,11 +56,11 @@ def _read(module: Any, config: Any, lock: Lock, job: Job) -> Ingested:
     return replace(ingested, catalogue=replace(ingested.catalogue, name=job.key))
 
 
-def _describe(lock: Lock, ingested: Ingested, tables: dict[str, pa.Table]) -> dict[str, Any]:
+def _describe(lock: Lock, ingested: Ingested, rows: dict[str, int]) -> dict[str, Any]:
     return {
         "source": lock.source,
         "lock_digest": lock.digest,
-        "rows": {name: table.num_rows for name, table in tables.items()},
+        "rows": rows,
         "refused_rows": ingested.refused.num_rows,
         "source_columns": ingested.columns,
         **ingested.counts,

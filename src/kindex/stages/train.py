@@ -43,7 +43,7 @@ def run(job: Job) -> dict[str, Any]:
     return {
         "fit_seconds": round(fitted - began, 3),
         "embed_seconds": round(time.perf_counter() - fitted, 3),
-        **{f"train_{kind}": split.train.tables[kind].num_rows for kind in module.NEEDS},
+        **{f"train_{kind}": split.train.rows(kind) for kind in module.NEEDS},
     }
 
 
@@ -52,9 +52,10 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _code(module: Any) -> dict[str, str]:
-    """Digests of the family and of the parts: a checkpoint of other code must not be resumed from."""
-    source = Path(module.__file__)
-    return {path.name: sha256_file(path) for path in [source, *sorted((source.parent / "parts").glob("*.py"))]}
+    """Digests of the family's files and of the parts: a checkpoint of other code must not be resumed from."""
+    family = Path(module.__file__).parent
+    files = [*sorted(family.rglob("*.py")), *sorted((family.parent / "parts").rglob("*.py"))]
+    return {path.relative_to(family.parent).as_posix(): sha256_file(path) for path in files}
 
 
 def _file_name(kind: str) -> str:

@@ -12,6 +12,7 @@ from kindex.core import catalogue, quarantine
 from kindex.core.errors import DataGateError
 from kindex.core.files import pretty_json, read_json, write_atomic
 from kindex.core.lock import Lock, read_lock
+from kindex.core.tables import Stream, Tables
 from kindex.stages import Job
 
 
@@ -23,25 +24,26 @@ def run(job: Job) -> dict[str, Any]:
     folder, limits = job.layout.out("ingest", job.key), job.params.catalogue(job.key).checks
     lock, ingested = read_lock(job.layout.lock(job.key)), read_json(folder / "ingest.json")
     came = catalogue.read(folder, job.key)
-    columns = {**ingested["source_columns"], **{name: columns_of(table) for name, table in came.tables.items()}}
-    _require_columns(job.key, came.tables, columns, lock)
+    parts = {name: came.part(name) for name in came.tables}
+    columns = {**ingested["source_columns"], **{name: columns_of(part) for name, part in parts.items()}}
+    _require_columns(job.key, parts, columns, lock)
     origin = f"{ingested['source']} {ingested['lock_digest'][:12]}"
     checked = check_catalogue(came, limits, volume_bounds(lock.expected_rows, limits), origin, job.watch)
-    refused = catalogue.read_table(folder / "refused.parquet").to_pylist()
-    entries = quarantine_order(refused + checked.entries)
-    counts = summary(came.tables, checked, entries)
+    refused = catalogue.read_table(folder / "refused.parquet")
+    entries = quarantine_order(pa.concat_tables([refused, checked.entries.table()]))
+    counts = summary(parts, checked, entries)
     stop = objections(counts, checked, limits, lock.expected_rows)
     write_atomic(job.layout.data_docs(job.key), page(job.key, counts, checked.outcomes, stop).encode())
     if stop:
-        quarantine.keep_refused(job.layout, job.key, quarantine.table(entries))
+        quarantine.keep_refused(job.layout, job.key, entries)
         reasons = "\n  ".join(stop)
         cure = f"`kindex quarantine {job.key}` shows the refused rows; `kindex lock {job.key} --accept` takes a new volume"
         raise DataGateError(f"validation stopped the night:\n  {reasons}\n{cure}. The limits are catalogues.{job.key}.checks")
-    _write(job, checked, quarantine.table(entries), {**counts, "columns": columns, "limits": _limits(limits)}, lock)
+    _write(job, checked, entries, {**counts, "columns": columns, "limits": _limits(limits)}, lock)
     return {f"{name}_refused": rows["refused"] for name, rows in counts["rows"].items()}
 
 
-def _require_columns(key: str, tables: dict[str, pa.Table], columns: dict[str, dict[str, str]], lock: Lock) -> None:
+def _require_columns(key: str, tables: dict[str, pa.Table | Stream], columns: dict[str, dict[str, str]], lock: Lock) -> None:
     """The tables are of their kinds, and neither they nor the source's own have other columns than when they last passed."""
     wanted: dict[str, dict[str, str]] = {}
     for name, table in tables.items():
@@ -59,7 +61,7 @@ def _limits(limits: Any) -> dict[str, float]:
 
 
 def _write(job: Job, checked: Checked, refused: pa.Table, validation: dict[str, Any], lock: Lock) -> None:
-    catalogue.write(job.out, catalogue.Catalogue(job.key, checked.passed))
+    catalogue.write(job.out, catalogue.Catalogue(job.key, Tables(checked.passed)))
     catalogue.write_table(job.out / "quarantine.parquet", refused)
     write_atomic(job.out / "validation.json", pretty_json({**validation, "lock_digest": lock.digest, "verdict": "passed"}))
     quarantine.refused_path(job.layout, job.key).unlink(missing_ok=True)

@@ -58,4 +58,8 @@ def test_links_of_rows_are_the_pairs() -> None:
     rows = [8, 2, 5]
     wanted = [(row, right) for row in rows for left, right in pairs.tolist() if left == row]
     assert [(rows[place], right) for place, right in zip(place_P.tolist(), right_P.tolist())] == wanted
+    places, at_P = known.places(np.array([8, 2, 5]))
+    assert places.tolist() == place_P.tolist() and known.right_P[at_P].tolist() == right_P.tolist()
+    assert list(zip(known.left_P().tolist(), known.right_P.tolist())) == [tuple(pair) for pair in pairs.tolist()]
+    assert known.left_degree_L.tolist() == np.bincount(pairs[:, 0], minlength=10).tolist()
     assert known.right_degree_R.tolist() == np.bincount(pairs[:, 1], minlength=7).tolist()

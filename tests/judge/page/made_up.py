@@ -79,6 +79,7 @@ def evidence(text: Any = None, items: int = 12) -> dict[str, Any]:
             "kind": say("module"),
             "label_title": say("distribution"),
             "labels": [say("torch"), "numpy"],
+            "columns": [{"title": say("licence"), "labels": [say("BSD"), "MIT"], "label": [n % 2 for n in range(items)]}],
             "items": [
                 {"id": say(f"item {n}"), "label": (0, 1, None)[n % 3], "pca": [n, -n], "tsne": [n % 4, n // 4], **item}
                 for n in range(items)
@@ -90,8 +91,28 @@ def evidence(text: Any = None, items: int = 12) -> dict[str, Any]:
                 "kind": say("module"),
                 "label": say("torch"),
                 "image": png(9),
-                "hits": [{"id": say("torch.nn"), "score": 0.9, "label": say("numpy"), "image": png(7)}],
-            }
+                "golden": True,
+                "more": {say("licence"): say("BSD")},
+                "hits": [
+                    {
+                        "id": say("torch.nn"),
+                        "score": 0.9,
+                        "label": say("numpy"),
+                        "more": {say("licence"): say("MIT")},
+                        "image": png(7),
+                    }
+                ],
+            },
+            {"id": say("json"), "kind": say("module"), "label": None, "hits": []},
+        ],
+        "golden_unknown": [say("torch.gone")],
+        "corrected": [
+            {"neighbours": way, "served": way == "local_scaling", "numbers": [{"title": say("Hubness"), **numbers_of}]}
+            for way, numbers_of in (
+                ("cosine", {"better": "lower", "value": 2.5}),
+                ("local_scaling", {"better": "lower", "value": 0.5}),
+                ("inverted_softmax", {"better": "lower", "value": None}),
+            )
         ],
         "quarantine": {
             "rows": {say("items"): {"in": 12003, "passed": 12000, "refused": 3, "refused_share": 0.00025}},

@@ -58,6 +58,15 @@ addEventListener("load", async () => {
   canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
   await frames();
   seen.cleared = query("[data-card]").hidden;
+  query("[data-search]").value = "";
+  query("[data-search]").dispatchEvent(new Event("input"));
+  await frames();
+  const uncoloured = pixels();
+  query("[data-by]").value = "1";
+  query("[data-by]").dispatchEvent(new Event("change"));
+  await frames();
+  seen.by = [...document.querySelectorAll("[data-legend] button")].map((button) => button.textContent);
+  seen.recoloured = differing(uncoloured, pixels()) > 0;
   seen.wide = document.documentElement.scrollWidth > innerWidth;
   document.documentElement.dataset.seen = JSON.stringify(seen);
 });
@@ -91,10 +100,12 @@ def test_the_map_filters_searches_switches_and_clears(tmp_path):
     assert seen == {
         "errors": [],
         "ready": True,
-        "legend": ["numpy4", "torch4", "no label4"],
+        "legend": ["numpy4", "torch4", "no distribution4"],
         "filtered": True,
         "found": ["1 match", "item 11"],
-        "card": "item 11what it is",
+        "card": "item 11licence: MITwhat it is",
+        "by": ["BSD6", "MIT6"],
+        "recoloured": True,
         "pca": True,
         "cleared": True,
         "wide": False,

@@ -31,7 +31,7 @@ def test_the_largest_labels_have_their_own_group_and_the_rest_shares_one():
     groups, group_N = grouped(label_N, labels)
     assert [group["count"] for group in groups] == [*range(TOP + 2, 2, -1), 2 + 1, 1]
     assert [group["mark"] for group in groups] == [*range(TOP), -1, -1]
-    assert [group["name"] for group in groups[-2:]] == ["2 other labels", "no label"]
+    assert [group["name"] for group in groups[-2:]] == ["2 others", "no label"]
     assert group_N[-4:] == [TOP, TOP, TOP, TOP + 1]
 
 
@@ -43,8 +43,24 @@ def test_equal_counts_stand_in_order_of_name_and_classes_in_order_of_number():
 @pytest.mark.parametrize("index", [None, -1, 2, 1.0, "0"])
 def test_a_label_that_is_none_of_the_labels_is_no_label(index):
     made = columns({"labels": ["a", "b"], "items": [{"id": "x", "label": index, "pca": [0, 0]}]})
-    assert made["label"] == [-1]
-    assert made["groups"] == [{"name": "no label", "count": 1, "mark": -1}]
+    assert made["by"][0]["label"] == [-1]
+    assert made["by"][0]["groups"] == [{"name": "no label", "count": 1, "mark": -1}]
+
+
+def test_the_map_is_coloured_by_every_column_whose_values_repeat():
+    items = [{"id": f"i{n}", "pca": [n, n]} for n in range(200)]
+    genre = {"title": "genre", "labels": ["crime", "poems"], "label": [0] * 150 + [1] * 30 + [None] * 20}
+    unique = {"title": "isbn", "labels": [f"n{n}" for n in range(200)], "label": [0, 0, 0] + [None] * 197}
+    short = {"title": "country", "labels": ["UK"], "label": [0]}
+    (one,) = columns({"items": items, "columns": [genre, unique, short]})["by"]
+    assert one["title"] == "genre", "there is no label, isbn hardly repeats, country is not of these items"
+    assert one["groups"] == [
+        {"name": "crime", "count": 150, "mark": 0},
+        {"name": "poems", "count": 30, "mark": 1},
+        {"name": "no genre", "count": 20, "mark": -1},
+    ]
+    labelled = columns({"items": [{**item, "label": 0} for item in items], "labels": ["a"], "columns": [genre]})
+    assert [by["title"] for by in labelled["by"]] == ["label", "genre"]
 
 
 def test_json_in_a_script_cannot_end_it_and_says_the_same():

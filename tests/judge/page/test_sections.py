@@ -1,6 +1,7 @@
 import pytest
 
 from kindex.judge.page import account, quality
+from kindex.judge.page.text import number
 from tests.judge.page.made_up import COSTS, evidence, png, verdict
 
 BASELINES = {"popularity": 0.1, "SVD": 0.3}
@@ -104,3 +105,33 @@ def test_quarantine_and_lineage_are_flat_and_unrounded():
     groups = {group["title"]: group["pairs"] for group in account.lineage({"lineage": made_from}, {"version": 3})}
     lines = [("rows", "a: 1, b: 20,000"), ("seed", "0.123456"), ("split · train", "x: 1"), ("split · salt", "none")]
     assert groups == {"Release": [("version", "3")], "Made from": lines, "Versions": [("py", "3")]}
+
+
+def test_hubs_stand_before_and_after_with_the_best_marked():
+    shown = quality.hubs(evidence())
+    assert shown["served"] == "local scaling"
+    assert [(way["name"], way["served"]) for way in shown["ways"]] == [
+        ("cosine", False),
+        ("local scaling", True),
+        ("inverted softmax", False),
+    ]
+    assert [(row["title"], row["better"]) for row in shown["rows"]] == [("Hubness", "lower is better")]
+    assert shown["rows"][0]["cells"] == [
+        {"value": "2.50", "best": False},
+        {"value": "0.500", "best": True},
+        {"value": "–", "best": False},
+    ]
+    assert quality.hubs({})["rows"] == []
+
+
+def test_the_headline_says_how_far_the_default_settings_are():
+    head = {"value": 0.3, "better": "higher", "baselines": {"default settings": 0.4, "SVD": 0.1}}
+    assert quality.behind(head) == f"{number(0.1)} (25%) behind the family's default settings."
+    assert quality.behind({**head, "better": "lower"}).startswith(f"{number(0.1)} (25%) ahead of")
+    assert quality.behind({**head, "baselines": {"SVD": 0.1}}) == ""
+
+
+def test_golden_items_are_marked_and_further_columns_stand_beside():
+    first, second = account.neighbours(evidence())
+    assert (first["golden"], second["golden"]) == (True, False)
+    assert first["about"] == "module · torch · BSD" and first["hits"][0]["more"] == "MIT"

@@ -1,6 +1,5 @@
 """Row-wise Adagrad for tables of vectors of which a batch touches a few rows."""
 
-import torch
 from torch import Tensor
 
 
@@ -13,7 +12,7 @@ class RowAdagrad:
 
     def __init__(self, table_VD: Tensor, epsilon: float = 1e-8) -> None:
         self.table_VD = table_VD
-        self.squares_V = torch.zeros(len(table_VD), dtype=table_VD.dtype)
+        self.squares_V = table_VD.new_zeros(len(table_VD))
         self.epsilon = epsilon
 
     def step(self, rows_U: Tensor, gradient_UD: Tensor, rate: float) -> None:

@@ -1,6 +1,7 @@
 """Which item has which row of a table of vectors."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -28,6 +29,22 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return sum(len(ids) for ids in self.ids.values())
+
+    @cached_property
+    def rows(self) -> dict[tuple[str, str], int]:
+        """The row of each (kind, id)."""
+        pairs = ((kind, name) for kind, ids in self.ids.items() for name in ids)
+        return {pair: row for row, pair in enumerate(pairs)}
+
+    def kept(self, row_K: np.ndarray) -> Self:
+        """Some rows (K, ascending) as a vocabulary of their own."""
+        spans = self.spans()
+        bounds = {kind: np.searchsorted(row_K, [span.start, span.stop]) for kind, span in spans.items()}
+        some = {
+            kind: tuple(self.ids[kind][row - spans[kind].start] for row in row_K[first:end].tolist())
+            for kind, (first, end) in bounds.items()
+        }
+        return type(self)({kind: ids for kind, ids in some.items() if ids})
 
     def spans(self) -> dict[str, slice]:
         """The rows of each kind."""

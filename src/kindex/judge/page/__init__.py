@@ -25,6 +25,7 @@ CONTENTS = {
     "measures": "Measures",
     "curve": "Recall curve",
     "map": "Map",
+    "hubs": "Hubs",
     "neighbours": "Neighbours",
     "training": "Training",
     "index": "Index",
@@ -48,11 +49,13 @@ def render(
     `release` its version, digest, parent and night, `data_docs` where the page of the validation lies, seen from this one.
     """
     evidence, costs, verdict, release = (cleaned(part or {}) for part in (evidence, costs, verdict, release))
+    hubs = quality.hubs(evidence)
     sections = {
         "gate": quality.gate(verdict),
         "measures": quality.measures(evidence),
         "curve": quality.recall_curve(evidence),
         "map": points.columns(evidence.get("map") or {}),
+        "hubs": hubs["rows"],
         "neighbours": account.neighbours(evidence),
         "training": quality.training(evidence),
         "index": account.index_table(evidence, costs),
@@ -66,6 +69,8 @@ def render(
         contents=[(name, title) for name, title in CONTENTS.items() if sections[name] or name == "gate"],
         head=account.head(evidence, release),
         headline=quality.headline(evidence),
+        corrected=hubs,
+        unknown=evidence.get("golden_unknown") or [],
         report=[(name, number(value)) for name, value in (evidence.get("report") or {}).items()],
         data_docs=data_docs,
         map_json=points.script_json(sections["map"]),

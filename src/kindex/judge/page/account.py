@@ -9,6 +9,9 @@ from kindex.judge.page.text import is_number, number, words
 
 STAGES = ("ingest", "validate", "split", "train", "index", "evaluate")
 
+MORE = 2
+"""Further columns that stand beside a neighbour, at most: the first of the items."""
+
 Rows = list[dict[str, Any]]
 
 
@@ -32,17 +35,29 @@ def neighbours(evidence: Mapping[str, Any]) -> Rows:
         hits = [
             {
                 "id": hit.get("id", ""),
-                "score": number(hit.get("score")),
+                "score": _score(hit.get("score")),
                 "label": hit.get("label"),
+                "more": _more(hit),
                 "image": picture(hit.get("image")),
                 "differs": label is not None and hit.get("label") is not None and hit["label"] != label,
             }
             for hit in query.get("hits") or []
         ]
-        about = " · ".join(str(part) for part in (query.get("kind"), label) if part is not None)
+        about = " · ".join(str(part) for part in (query.get("kind"), label, _more(query)) if part not in (None, ""))
         rows.append({"id": query.get("id", ""), "about": about, "image": picture(query.get("image")), "hits": hits})
+        rows[-1]["golden"] = bool(query.get("golden"))
         rows[-1]["differs"] = any(hit["differs"] for hit in hits)
     return rows
+
+
+def _more(item: Mapping[str, Any]) -> str:
+    """The first further columns of an item, as one text."""
+    return " · ".join(str(value) for value in list((item.get("more") or {}).values())[:MORE])
+
+
+def _score(value: Any) -> str:
+    """A similarity to three decimals, so that a column of them can be compared at a glance."""
+    return f"{value + 0.0:.3f}".replace("-", "−") if is_number(value) else "–"
 
 
 def picture(uri: str | None) -> dict[str, Any] | None:
@@ -59,20 +74,34 @@ def index_table(evidence: Mapping[str, Any], costs: Mapping[str, Any]) -> dict[s
     if not given:
         return None
     rates = (costs.get("index") or {}).get("queries_per_second")
-    known = ("kind", "factory", "setting", "chosen")
+    known = ("kind", "factory", "setting", "chosen", "frontier")
+    alone = (costs.get("index") or {}).get("measured") or {}
     names = list(dict.fromkeys(name for row in given for name in row if name not in known))
     rows = [
         {
             "kind": row.get("kind", ""),
             "setting": " · ".join(str(row[name]) for name in ("factory", "setting") if row.get(name)),
             "chosen": bool(row.get("chosen")),
+            "frontier": bool(row.get("frontier")),
+            "p95": _alone(alone, row),
             "cells": [number(row[name]) if is_number(row.get(name)) else row.get(name, "") for name in names],
             "rate": _rate(rates, row),
         }
         for row in given
     ]
     measured = any(row["rate"] for row in rows)
-    return {"columns": [words(name) for name in names], "rows": rows, "measured": measured}
+    return {
+        "columns": [words(name) for name in names],
+        "rows": rows,
+        "measured": measured,
+        "timed": any(r["p95"] for r in rows),
+    }
+
+
+def _alone(measured: Any, row: Mapping[str, Any]) -> str:
+    """Microseconds that 95 of 100 queries do not exceed here, each asked alone."""
+    found = (measured.get(str(row.get("kind"))) or {}).get(f"{row.get('factory')} {row.get('setting')}") or {}
+    return number(found["p95_us"]) if is_number(found.get("p95_us")) else ""
 
 
 def _rate(rates: Any, row: Mapping[str, Any]) -> str:
@@ -81,7 +110,7 @@ def _rate(rates: Any, row: Mapping[str, Any]) -> str:
     found = rates if isinstance(rates, Mapping) else {}
     for key in (f"{kind}/{setting}", f"{kind} {setting}", kind, setting):
         inner = found.get(key)
-        inner = inner.get(setting) if isinstance(inner, Mapping) else inner
+        inner = inner.get(f"{row.get('factory')} {setting}", inner.get(setting)) if isinstance(inner, Mapping) else inner
         if is_number(inner):
             return _fixed(inner, 0)
     return ""

@@ -16,6 +16,9 @@ TOP = 12
 SIDE = 65_535
 """The longer side of a view in whole steps: finer than a screen, and short to write."""
 
+LEAST_SHARE = 0.02
+"""Of the items, that must have a label with a mark of its own; a column of names that hardly repeat colours nothing."""
+
 DESCRIPTION = 120
 """Characters of a description in the map, where there may be a hundred thousand of them."""
 
@@ -27,22 +30,28 @@ def columns(shown: Mapping[str, Any]) -> dict[str, Any] | None:
     views = {name: placed for name, placed in views.items() if placed}
     if not views:
         return None
-    labels = [str(label) for label in shown.get("labels") or []]
-    label_N = [_label(item.get("label"), len(labels)) for item in items]
-    groups, group_N = grouped(label_N, labels)
+    own = {"title": shown.get("label_title"), "labels": shown.get("labels"), "label": [item.get("label") for item in items]}
+    further = [column for column in shown.get("columns") or [] if len(column.get("label") or []) == len(items)]
+    by = [colouring(column, place) for place, column in enumerate([own, *further])]
+    worth = [one for one in by[1:] if sum(g["count"] for g in one["groups"] if g["mark"] >= 0) >= LEAST_SHARE * len(items)]
     images_N = [item.get("image") for item in items]
     return {
         "kind": shown.get("kind") or "item",
-        "label_title": shown.get("label_title") or "label",
         "ids": [str(item.get("id", "")) for item in items],
         "descriptions": [visible(str(item.get("description") or ""), DESCRIPTION) for item in items],
-        "labels": labels,
-        "label": label_N,
-        "groups": groups,
-        "group": group_N,
+        "by": worth if worth and not by[0]["labels"] else [by[0], *worth],
         "views": views,
         "images": images_N if any(images_N) else None,
     }
+
+
+def colouring(column: Mapping[str, Any], place: int = 0) -> dict[str, Any]:
+    """One column that the map can be coloured by: its title, labels, the label of each item, and the legend's groups."""
+    labels = [str(label) for label in column.get("labels") or []]
+    label_N = [_label(label, len(labels)) for label in column.get("label") or []]
+    title = str(column.get("title") or ("label" if place == 0 else f"column {place}"))
+    groups, group_N = grouped(label_N, labels, title)
+    return {"title": title, "labels": labels, "label": label_N, "groups": groups, "group": group_N}
 
 
 def view(items: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any] | None:
@@ -63,7 +72,7 @@ def view(items: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any] | None
     return {"width": width, "height": height, "xy": steps_N2.ravel().tolist()}
 
 
-def grouped(label_N: Sequence[int], labels: Sequence[str]) -> tuple[list[dict[str, Any]], list[int]]:
+def grouped(label_N: Sequence[int], labels: Sequence[str], title: str = "label") -> tuple[list[dict[str, Any]], list[int]]:
     """Groups of the legend (name, count, mark), most frequent label first, and the group of each item.
 
     The `TOP` labels have their own; what remains is one group, and items without a label another, both at the end.
@@ -78,10 +87,10 @@ def grouped(label_N: Sequence[int], labels: Sequence[str]) -> tuple[list[dict[st
     of_label = {label: mark for mark, label in enumerate(own)}
     if rest:
         of_label |= dict.fromkeys(rest, len(groups))
-        groups.append({"name": f"{len(rest)} other labels", "count": sum(count[label] for label in rest), "mark": -1})
+        groups.append({"name": f"{len(rest):,} others", "count": sum(count[label] for label in rest), "mark": -1})
     if count[-1]:
         of_label[-1] = len(groups)
-        groups.append({"name": "no label", "count": count[-1], "mark": -1})
+        groups.append({"name": f"no {title}", "count": count[-1], "mark": -1})
     return groups, [of_label[label] for label in label_N]
 
 

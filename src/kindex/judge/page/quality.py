@@ -29,7 +29,9 @@ def headline(evidence: Mapping[str, Any]) -> dict[str, Any] | None:
         "value": number(value),
         "interval": interval(low, high),
         "lower_is_better": head.get("better") == "lower",
-        "comparison": comparison(value, low, high, head.get("better", "higher"), baselines),
+        "comparison": " ".join(
+            said for said in (comparison(value, low, high, head.get("better", "higher"), baselines), behind(head)) if said
+        ),
         "rows": rows,
     }
 
@@ -50,6 +52,16 @@ def comparison(value: float, low: Any, high: Any, better: str, baselines: Mappin
     if low <= best <= high:
         return f"{said}, which lies within the interval."
     return f"{said}, and so is the whole interval."
+
+
+def behind(head: Mapping[str, Any]) -> str:
+    """One sentence: how far the family's default settings are ahead, or behind; "" when these are they."""
+    default = _numbers(head.get("baselines")).get("default settings")
+    if default is None:
+        return ""
+    gap = (head["value"] - default) * (-1 if head.get("better") == "lower" else 1)
+    share = f" ({abs(gap / default):.0%})" if default else ""
+    return f"{number(abs(float(gap)))}{share} {'ahead of' if gap >= 0 else 'behind'} the family's default settings."
 
 
 def measures(evidence: Mapping[str, Any]) -> Rows:
@@ -76,6 +88,29 @@ def _measure(measure: Mapping[str, Any]) -> dict[str, Any]:
             for name, base in baselines.items()
         ],
     }
+
+
+def hubs(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for each number of neighbours, a cell for each way to choose them: before a correction for hubs, and after each.
+
+    `served` names the correction that questions are answered by, "" when it is none.
+    """
+    given = [way for way in evidence.get("corrected") or [] if way.get("numbers")]
+    ways = [{"name": words(str(way.get("neighbours", ""))), "served": bool(way.get("served"))} for way in given]
+    rows = []
+    for cells in zip(*(way["numbers"] for way in given)):
+        better = str(cells[0].get("better"))
+        sign = {"higher": 1, "lower": -1}.get(better, 0)
+        values = [cell.get("value") for cell in cells]
+        best = max((sign * value for value in values if is_number(value)), default=0)
+        rows.append(
+            {
+                "title": str(cells[0].get("title") or ""),
+                "better": {1: "higher is better", -1: "lower is better"}.get(sign, ""),
+                "cells": [{"value": number(v), "best": bool(sign) and is_number(v) and sign * v == best} for v in values],
+            }
+        )
+    return {"ways": ways, "rows": rows, "served": next((way["name"] for way in ways[1:] if way["served"]), "")}
 
 
 def gate(given: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,51 +26,35 @@ class BadRow:
     value: str
 
 
-class _Feed:
-    """Lines of a CSV file for `csv.reader`, which may be wound back to the line after a damaged one."""
+class CsvLines:
+    """Lines of a CSV file for `csv.reader`, which may be wound back to the line after a damaged one.
 
-    def __init__(self, lines: list[bytes]) -> None:
-        self.lines = lines
+    `position` is the next line, `first` the number of line 0 in the file. A row may go on beyond the lines given: then
+    `more` is asked for the lines that follow, [] at the end of the file.
+    """
+
+    def __init__(self, lines: list[bytes], first: int, more: Callable[[], list[bytes]] = list) -> None:
+        self.lines, self.first, self.more = lines, first, more
         self.position = self.start = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
+        if self.position >= len(self.lines) and self.start < self.position:
+            self.lines += self.more()
         if self.position >= len(self.lines) or self.position - self.start >= LINES_OF_A_ROW:
             raise StopIteration
         self.position += 1
         return self.lines[self.position - 1].decode("utf-8", "surrogateescape")
 
 
-def csv_rows(name: str, content: bytes, delimiter: str) -> Iterator[Row | BadRow]:
-    """Rows of a CSV file (RFC 4180) with a header line. An empty field is null. Raises `DataGateError` without a header."""
-    csv.field_size_limit(2**31 - 1)  # how long a text may be is for validation to say, row by row
-    feed = _Feed(content.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True))
-    reader = csv.reader(feed, delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    while True:
-        feed.start = feed.position
-        try:
-            fields = next(reader)
-            wrong = header is not None and fields and len(fields) != len(header)
-            problem = f"{len(fields)} fields, the header has {len(header or ())}" if wrong else ""
-        except StopIteration:
-            return
-        except csv.Error as error:
-            problem = str(error)
-        if header is None:
-            header = _header(name, [] if problem else fields)
-        elif problem:
-            shown = writable(feed.lines[feed.start].decode("utf-8", "backslashreplace").rstrip("\r\n"))
-            yield BadRow(feed.start + 1, f"row does not parse: {problem}", shown)
-            feed.position = feed.start + 1  # a stray quote may have swallowed good lines
-            reader = csv.reader(feed, delimiter=delimiter, strict=True)
-        elif fields:
-            yield Row(feed.start + 1, {column: field or None for column, field in zip(header, fields, strict=True)})
-
-
-def _header(name: str, fields: list[str]) -> list[str]:
+def csv_header(name: str, feed: CsvLines, delimiter: str) -> list[str]:
+    """The fields of the first row. Raises `DataGateError` when it has none, or one twice."""
+    try:
+        fields = next(_reader(feed, delimiter), [])
+    except csv.Error:
+        fields = []
     twice = sorted({field for field in fields if fields.count(field) > 1})
     if not fields or twice:
         what = f"the columns {', '.join(map(writable, twice))} twice" if twice else "no header line"
@@ -78,11 +62,41 @@ def _header(name: str, fields: list[str]) -> list[str]:
     return [writable(field) for field in fields]
 
 
-def json_rows(_name: str, content: bytes) -> Iterator[Row | BadRow]:
-    """Rows of a JSON lines file: an object on each line; blank lines are skipped."""
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").splitlines(), start=1):
-        if line.strip():
-            yield _json_row(number, line)
+def csv_rows(feed: CsvLines, header: list[str], delimiter: str) -> Iterator[Row | BadRow]:
+    """Rows (RFC 4180) that begin in the lines that `feed` has now. An empty field is null."""
+    reader, end = _reader(feed, delimiter), len(feed.lines)
+    while feed.position < end:
+        feed.start = feed.position
+        try:
+            fields = next(reader)
+            problem = f"{len(fields)} fields, the header has {len(header)}" if fields and len(fields) != len(header) else ""
+        except StopIteration:
+            return
+        except csv.Error as error:
+            problem = str(error)
+        if problem:
+            shown = writable(feed.lines[feed.start].decode("utf-8", "backslashreplace").rstrip("\r\n"))
+            yield BadRow(feed.first + feed.start, f"row does not parse: {problem}", shown)
+            feed.position = feed.start + 1  # a stray quote may have swallowed good lines
+            reader = _reader(feed, delimiter)
+        elif fields:
+            record = {column: field or None for column, field in zip(header, fields, strict=True)}
+            yield Row(feed.first + feed.start, record)
+
+
+def _reader(feed: CsvLines, delimiter: str) -> Iterator[list[str]]:
+    csv.field_size_limit(2**31 - 1)  # how long a text may be is for validation to say, row by row
+    return csv.reader(feed, delimiter=delimiter, strict=True)
+
+
+def json_rows(blocks: Iterable[bytes]) -> Iterator[Row | BadRow]:
+    """Rows of a JSON lines file, an object on each line, from blocks of whole lines; blank lines are skipped."""
+    number = 0
+    for block in blocks:
+        for line in block.splitlines():
+            number += 1
+            if line.strip():
+                yield _json_row(number, line)
 
 
 def json_array(name: str, content: bytes) -> Iterator[Row | BadRow]:

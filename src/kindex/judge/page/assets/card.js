@@ -8,9 +8,15 @@ function element(name, text, ...classes) {
   return made;
 }
 
+// A value says what it is of where there are several.
+function named(column, i) {
+  const value = told(column, i);
+  return value && data.by.length > 1 ? `${column.title}: ${value}` : value;
+}
+
 function fill(i) {
-  const parts = [element("b"), element("span"), element("span")];
-  const texts = [data.ids[i], data.labels[data.label[i]] ?? "", data.descriptions[i]];
+  const parts = [element("b"), ...data.by.map(() => element("span")), element("span", undefined, "quiet")];
+  const texts = [data.ids[i], ...data.by.map((column) => named(column, i)), data.descriptions[i]];
   parts.forEach((part, n) => part.append(element("bdi", texts[n])));
   const image = data.images?.[i];
   if (image) {

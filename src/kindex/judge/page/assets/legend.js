@@ -17,7 +17,7 @@ function swatch(mark) {
 }
 
 function buildLegend() {
-  const rows = data.groups.map(({ name, count, mark }, group) => {
+  const rows = by.groups.map(({ name, count, mark }, group) => {
     const button = element("button");
     button.type = "button";
     button.title = name;

@@ -109,6 +109,13 @@ function switchView(event) {
   fitAll();
 }
 
+function switchColumn(event) {
+  colourBy(Number(event.target.value));
+  state.chosen.clear();
+  buildLegend();
+  filter();
+}
+
 function start() {
   canvas.addEventListener("pointerdown", pressed);
   canvas.addEventListener("pointermove", move);
@@ -119,6 +126,7 @@ function start() {
   canvas.addEventListener("keydown", key);
   addEventListener("scroll", (event) => (lastScroll = event.timeStamp), { passive: true });
   document.querySelectorAll("[name=view]").forEach((input) => input.addEventListener("change", switchView));
+  document.querySelector("[data-by]")?.addEventListener("change", switchColumn);
   const zooms = { in: () => zoomBy(1.5), out: () => zoomBy(1 / 1.5), fit: fitAll };
   document.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", zooms[button.dataset.zoom]));
   search.addEventListener("input", () => find(search.value));

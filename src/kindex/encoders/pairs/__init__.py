@@ -1,0 +1,35 @@
+"""Two tables of vectors, one for each end of a link; the dot product of two rows scores the link.
+
+By default three solvers are blended: singular vectors of the normalised links, weighted least squares that starts from them,
+and a sampled softmax; what they need to be told is chosen on links set aside from train. The length of a right vector is free
+and comes to carry the item's popularity; neighbours of one kind are found by cosine.
+
+An item without train links has no vector until it is folded in from links of its own (`Encoder.fold_in`).
+"""
+
+import numpy as np
+
+from kindex.core.catalogue import Catalogue
+from kindex.core.watch import Watch
+from kindex.encoders.pairs.config import Config
+from kindex.encoders.pairs.encoder import Encoder
+
+__all__ = ["NEEDS", "Config", "Encoder", "fit", "rival"]
+
+NEEDS = ("links",)
+
+
+def fit(train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Watch) -> Encoder:
+    """Learn both tables from the links of `train`. Raises `MetricGateError` when training diverges, `ConfigError` for a
+    GPU that is not there."""
+    from kindex.encoders.pairs.fitting import Fit  # torch; a question to a release needs none of it
+    from kindex.encoders.pairs.observed import observe
+
+    return Fit(observe(train), config, rng, watch).encoder()
+
+
+def rival(config: Config) -> Config | None:
+    """The default settings with the same dimensions, which a report compares with; None when `config` has that objective."""
+    if config.objective == "auto":
+        return None
+    return Config(dimensions=config.dimensions, seed=config.seed, threads=config.threads, device=config.device)

@@ -1,0 +1,107 @@
+"""Weighted matrix factorisation for implicit feedback: a link should score 1, any other pair 0 with a small weight.
+
+The objective is Σ over links c · (1 - x·y)² + unobserved · Σ over all pairs (x·y)² + Σ over items λ · |vector|², with λ ∝ what
+the item's own terms weigh together (Hu, Koren & Volinsky 2008; Rendle et al. 2021, *iALS++*). Each side is solved with the
+other held fixed, by conjugate gradients from where it stands (Takács, Pilászy & Tikk 2011).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kindex.encoders.pairs.matrix import Matrix, products
+
+CG_STEPS = 3
+"""From a good start three steps come within the noise of an exact solution, at a sixth of its cost."""
+
+
+LINKS = 1 << 15
+"""Links of the rows that are solved together: what belongs to them stays in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """`unobserved`: weight of a pair that is no link. `regularisation`: λ of an item with its side's mean of links."""
+
+    unobserved: float
+    regularisation: float
+
+    def ridge_N(self, matrix: Matrix, mean: float, others: int) -> Tensor:
+        """λ of each row (N), ∝ weight of its links + `unobserved` · rows of the other side."""
+        scale = self.regularisation / (mean + self.unobserved * others)
+        return scale * (matrix.degree_N + self.unobserved * others)
+
+
+def alternate(
+    matrix_LR: Matrix, matrix_RL: Matrix, left_LD: Tensor, right_RD: Tensor, weights: Weights, iterations: int
+) -> list[tuple[Tensor, Tensor]]:
+    """The tables after 1 … `iterations` passes, each right side first and ending on the left.
+
+    Before the first pass the left side is solved once, for a spectral start does not know what a score of 1 is.
+    """
+    left_L = weights.ridge_N(matrix_LR, float(matrix_LR.degree_N.double().mean()), len(matrix_RL))
+    right_R = weights.ridge_N(matrix_RL, float(matrix_RL.degree_N.double().mean()), len(matrix_LR))
+    left_LD, right_RD = scaled(matrix_LR, left_LD, right_RD, weights.unobserved)
+    left_LD = solve(matrix_LR, left_LD, right_RD, left_L, weights.unobserved)
+    found = []
+    for _ in range(iterations):
+        right_RD = solve(matrix_RL, right_RD, left_LD, right_R, weights.unobserved)
+        left_LD = solve(matrix_LR, left_LD, right_RD, left_L, weights.unobserved)
+        found.append((left_LD, right_RD))
+    return found
+
+
+def solve(
+    matrix: Matrix, own_ND: Tensor, other_MD: Tensor, ridge_N: Tensor, unobserved: float, steps: int = CG_STEPS
+) -> Tensor:
+    """New vectors (N, D) of one side, from the present ones and those of the other side (M, D)."""
+    gram_DD = unobserved * (other_MD.T @ other_MD)
+    made_ND = torch.empty_like(own_ND)
+    for first, end in matrix.blocks(LINKS):
+        links = matrix.rows(first, end)
+        made_ND[first:end] = _conjugate_gradients(links, own_ND[first:end], other_MD, gram_DD, ridge_N[first:end, None], steps)
+    return made_ND
+
+
+def _conjugate_gradients(
+    links: Tensor, own_BD: Tensor, other_MD: Tensor, gram_DD: Tensor, ridge_B1: Tensor, steps: int
+) -> Tensor:
+    """Each row by itself; a row whose residual has come to nothing stays."""
+    counted_P = links.values()
+
+    def applied(table_BD: Tensor) -> Tensor:
+        score_P = products(links, table_BD, other_MD) * counted_P
+        linked = torch.sparse_csr_tensor(
+            links.crow_indices(), links.col_indices(), score_P, links.shape, check_invariants=False
+        )
+        return linked @ other_MD + table_BD @ gram_DD + ridge_B1 * table_BD
+
+    residual_BD = links @ other_MD - applied(own_BD)
+    towards_BD, left_B1 = residual_BD, residual_BD.square().sum(1, keepdim=True)
+    for _ in range(steps):
+        turned_BD = applied(towards_BD)
+        length_B1 = left_B1 / (towards_BD * turned_BD).sum(1, keepdim=True).clamp(min=1e-30)
+        own_BD = own_BD + length_B1 * towards_BD
+        residual_BD = residual_BD - length_B1 * turned_BD
+        now_B1 = residual_BD.square().sum(1, keepdim=True)
+        towards_BD, left_B1 = residual_BD + now_B1 / left_B1.clamp(min=1e-30) * towards_BD, now_B1
+    return own_BD
+
+
+def scaled(matrix_LR: Matrix, left_LD: Tensor, right_RD: Tensor, unobserved: float) -> tuple[Tensor, Tensor]:
+    """Both tables times the one number that makes the objective without its ridge smallest.
+
+    Tables whose links score 0 or less together stay as they are: the smallest would be none.
+    """
+    wanted = squared = 0.0
+    for first, end in matrix_LR.blocks():
+        links = matrix_LR.rows(first, end)
+        score_P = products(links, left_LD[first:end], right_RD)
+        wanted += float((score_P * links.values()).sum())
+        squared += float((score_P.square() * links.values()).sum())
+    everywhere = float(((left_LD.T @ left_LD) * (right_RD.T @ right_RD)).sum())
+    if wanted <= 0:
+        return left_LD, right_RD
+    factor = wanted / max(squared + unobserved * everywhere, 1e-30)
+    return left_LD * factor**0.5, right_RD * factor**0.5
