@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -37,6 +38,24 @@ def test_a_second_holder_is_refused_at_once_with_the_first_ones_process(held):
         pytest.fail("both hold it")
     assert time.monotonic() - began < 2
     assert BusyError.exit_code == 5
+
+
+def test_the_refusal_waits_a_moment_for_the_holders_name(held):
+    path, holder = held
+    name = path.read_text()
+    path.write_text("")  # it holds it and has not yet said who it is
+    writer = threading.Timer(0.15, path.write_text, [name])
+    writer.start()
+    with pytest.raises(BusyError, match=f"held by process {holder.pid}"), mutex.hold(path, "the night"):
+        pytest.fail("both hold it")
+    writer.join()
+
+
+def test_a_dead_holders_name_is_not_given_as_the_living_ones(held):
+    path, holder = held
+    path.write_text('{"pid": 4194999, "what": "the night"}')  # beyond the kernel's largest process number
+    with pytest.raises(BusyError, match="held by another process"), mutex.hold(path, "the night"):
+        pytest.fail("both hold it")
 
 
 def test_a_killed_holder_leaves_nothing_to_clean(held):

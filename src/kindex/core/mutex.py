@@ -5,7 +5,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kindex.core.errors import BusyError
@@ -28,11 +28,21 @@ def hold(path: Path, what: str, wait_seconds: float = 0.0) -> Iterator[None]:
         handle.truncate(0)
         handle.write(json.dumps({"pid": os.getpid(), "what": what}))
         handle.flush()
-        yield
+        try:
+            yield
+        finally:
+            handle.truncate(0)
 
 
 def _holder(path: Path) -> str:
-    try:
-        return f"process {json.loads(path.read_text())['pid']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
+    # whoever took it a moment ago may not have written its name yet, or a killed one's name may still stand there
+    deadline = time.monotonic() + 0.5
+    while True:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            pid = int(json.loads(path.read_text())["pid"])
+            with suppress(PermissionError):  # another user's: alive
+                os.kill(pid, 0)
+            return f"process {pid}"
+        if time.monotonic() >= deadline:
+            return "another process"
+        time.sleep(0.02)
