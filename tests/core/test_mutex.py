@@ -52,7 +52,7 @@ def test_the_refusal_waits_a_moment_for_the_holders_name(held):
 
 
 def test_a_dead_holders_name_is_not_given_as_the_living_ones(held):
-    path, holder = held
+    path, _ = held
     path.write_text('{"pid": 4194999, "what": "the night"}')  # beyond the kernel's largest process number
     with pytest.raises(BusyError, match="held by another process"), mutex.hold(path, "the night"):
         pytest.fail("both hold it")
