@@ -2,8 +2,8 @@
 
     python -m benchmarks.night --items 37000 --link-items 38000 --links 770000
 
-The links are planted: items have groups, four fifths of an item's links stay inside its own, and how often each occurs follows a
-power law. The night runs in a scratch project, with the default settings of `pairs`. Then the same stages run one by one as
+The links are planted: items have groups, four fifths of an item's links stay inside its own, and how often each occurs
+follows a power law. The night runs in a scratch project, with the default settings of `pairs`. Then the same stages run one by one as
 plain processes in a second scratch project. What is left of the difference after the orchestrators' imports is what DVC,
 Prefect and MLflow add.
 """
@@ -22,7 +22,11 @@ import numpy as np
 from benchmarks.scale import KEY, MODEL, STAGES, names, run, settings
 
 CODE = Path(__file__).parent.parent
-IMPORTS = ("import prefect.flows, prefect.client.orchestration", "import dvc.repo, dvc.repo.reproduce", "import mlflow.tracking")
+IMPORTS = (
+    "import prefect.flows, prefect.client.orchestration",
+    "import dvc.repo, dvc.repo.reproduce",
+    "import mlflow.tracking",
+)
 
 
 def main() -> None:
@@ -58,7 +62,8 @@ def project(root: Path, arguments: argparse.Namespace) -> Path:
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=root, check=True)
     columns = dict(zip(("user", "book"), planted(arguments.items, arguments.link_items, arguments.links), strict=True))
     texts = {"user": names("u", arguments.items), "book": names("b", arguments.link_items)}
-    pq.write_table(pa.table({name: texts[name].take(pa.array(number_N)) for name, number_N in columns.items()}), root / "links.parquet")
+    links = pa.table({name: texts[name].take(pa.array(number_N)) for name, number_N in columns.items()})
+    pq.write_table(links, root / "links.parquet")
     (root / "params.yaml").write_text(yaml.safe_dump(settings("links.parquet", arguments), sort_keys=False))
     return root
 
@@ -83,13 +88,13 @@ def planted(items: int, link_items: int, links: int, groups: int = 60) -> tuple[
 def nightly(root: Path) -> float:
     """Wall seconds of the night, beside Prefect's and MLflow's servers that have come up before."""
     environment = {**os.environ, "KINDEX_ROOT": str(root), "PYTHONPATH": f"{root / 'src'}:{CODE}"}
-    pages = subprocess.Popen(
-        [sys.executable, "-m", "tasks.ui"], cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    command = [sys.executable, "-m", "tasks.ui"]
+    pages = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         _wait_for_pages(root, pages)
         began = time.perf_counter()
-        said = subprocess.run([sys.executable, "-m", "flows.nightly"], cwd=root, env=environment, capture_output=True, text=True)
+        command = [sys.executable, "-m", "flows.nightly"]
+        said = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
         seconds = time.perf_counter() - began
         print(said.stdout, said.stderr if said.returncode else "", flush=True)
         if said.returncode or "without Prefect" in said.stdout:

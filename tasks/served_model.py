@@ -5,6 +5,12 @@ and run where the model is loaded ("models from code"): nothing is pickled. A re
 `vector`, and parameters; an answer is a table. For the neighbours of two ids:
 
     {"dataframe_records": [{"id": "torch.optim.adam"}, {"id": "json"}], "params": {"k": 5}}
+
+A captioner is also asked by `image` (encoded bytes, base64 in JSON), by `text` (a description), and by `plus` and `minus`
+(lists of ids, for analogies):
+
+    {"dataframe_records": [{"image": "/9j/4AAQ…"}], "params": {"answer": "captions"}}
+    {"dataframe_records": [{"text": "a dog runs through water"}], "params": {"by": "inversion"}}
 """
 
 import math
@@ -19,42 +25,63 @@ from mlflow.pyfunc import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
-from kindex.ask.live import Live, open_folder
+from kindex.ask.live import ANALOGIES, Live, open_folder
+from kindex.ask.picturing import WAYS
+from kindex.ask.rows import ASKED_BY, UnknownError, answers, by_id
 from kindex.core.errors import ConfigError, DamagedError, choices
 from kindex.core.files import read_json
 
 DEFAULTS: dict[str, Any] = {
     "k": 10,
-    "answer": "neighbours",  # or "vectors"
+    "answer": "neighbours",  # or "vectors"; of a captioner also "captions"
     "unknown": "refuse",  # an id that the release does not know: "refuse" the request, or answer "null" for it
     "kind": "",  # of the items asked about; empty: the first kind that has the id
 }
-CHOICES = {"answer": ("neighbours", "vectors"), "unknown": ("refuse", "null")}
-COLUMNS = {"neighbours": ("id", "rank", "neighbour", "score"), "vectors": ("id", "vector")}
+PICTURED_DEFAULTS: dict[str, Any] = {
+    "by": "",  # a text: "tower" or "inversion"; plus and minus: "add" or "mul"; empty: the first of these
+    "width": 0,  # of the beam that captions are searched with; 0: the model's
+    "count": 1,  # captions of each image
+}
+CHOICES = {"answer": ("neighbours", "vectors", "captions"), "unknown": ("refuse", "null"), "by": ("", *WAYS, *ANALOGIES)}
+COLUMNS = {
+    "neighbours": ("id", "rank", "neighbour", "score"),
+    "vectors": ("id", "vector"),
+    "captions": ("id", "rank", "caption", "score"),
+}
+CAPTIONER = "captioner"
+"""The family whose models are asked by images and texts, too."""
 
 
-def signature() -> ModelSignature:
+def signature(family: str = "") -> ModelSignature:
     """One of the input columns is enough. Of the answer's columns a request gets those of its `answer`, see `COLUMNS`."""
-    types = {"k": DataType.long}
-    vector = ColSpec(Array(DataType.double), "vector", required=False)
-    text, number = DataType.string, DataType.double
+    text, number, whole = DataType.string, DataType.double, DataType.long
+    types = {"k": whole, "width": whole, "count": whole}
+    vector = ColSpec(Array(number), "vector", required=False)
+    inputs: list[Any] = [ColSpec(text, "id", required=False), vector]
+    caption: list[Any] = []
+    params = DEFAULTS
+    if family == CAPTIONER:
+        inputs += [ColSpec(DataType.binary, "image", required=False), ColSpec(text, "text", required=False)]
+        inputs += [ColSpec(Array(text), name, required=False) for name in ("plus", "minus")]
+        caption, params = [ColSpec(text, "caption", required=False)], {**DEFAULTS, **PICTURED_DEFAULTS}
     return ModelSignature(
-        inputs=Schema([ColSpec(text, "id", required=False), vector]),
+        inputs=Schema(inputs),
         outputs=Schema(
             [
                 ColSpec(text, "id", required=False),
-                ColSpec(DataType.long, "rank", required=False),
+                ColSpec(whole, "rank", required=False),
                 ColSpec(text, "neighbour", required=False),
                 ColSpec(number, "score", required=False),
                 vector,
+                *caption,
             ]
         ),
-        params=ParamSchema([ParamSpec(name, types.get(name, text), value) for name, value in DEFAULTS.items()]),
+        params=ParamSchema([ParamSpec(name, types.get(name, text), value) for name, value in params.items()]),
     )
 
 
 class ServedRelease(PythonModel):
-    """Answers from one release, which is checked by sha256 when it is loaded."""
+    """Answers from one release, which is checked by sha256 when it is loaded. An encoder is loaded when it is first needed."""
 
     live: Live
 
@@ -68,13 +95,15 @@ class ServedRelease(PythonModel):
             raise DamagedError(f"{folder} has the digest {self.live.manifest.digest}; {wanted} was registered")
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Neighbours: rows (id, rank from 1, neighbour, score), nearest first. Vectors: rows (id, vector).
+        """Neighbours: rows (id, rank from 1, neighbour, score), nearest first. Vectors: rows (id, vector). Captions: rows
+        (id, rank, caption, score), best first.
 
-        A row with a `vector` is answered by it, and its id is only repeated. Unknown ids refuse the whole request, naming
-        close spellings, so that no batch loses rows unseen; with `unknown: "null"` they get one row with nulls instead.
-        Raises `MlflowException` INVALID_PARAMETER_VALUE (status 400 when served).
+        A row with a `vector`, an `image`, a `text`, or with `plus` or `minus` is answered by that, and its id is only
+        repeated. Unknown ids refuse the whole request, naming close spellings, so that no batch loses rows unseen; with
+        `unknown: "null"` they get one row with nulls instead. Images that do not decode and texts without a known word are
+        the same. Raises `MlflowException` INVALID_PARAMETER_VALUE (status 400 when served).
         """
-        asked = {**DEFAULTS, **(params or {})}
+        asked = {**DEFAULTS, **PICTURED_DEFAULTS, **(params or {})}
         for name, allowed in CHOICES.items():
             if asked[name] not in allowed:
                 raise _refusal(f"{name} is {asked[name]!r}: {choices(str(asked[name]), allowed)}")
@@ -85,17 +114,22 @@ class ServedRelease(PythonModel):
 
     def _rows(self, questions: list[dict[str, Any]], asked: Mapping[str, Any]) -> list[dict[str, Any]]:
         kind = asked["kind"] or None
-        spaces = [self.live.spaces[kind]] if kind in self.live.spaces else list(self.live.spaces.values())
-        known = set().union(*(space.rows for space in spaces))
-        unknown = {each["id"]: None for each in questions if "vector" not in each and each["id"] not in known}
+        if kind is not None:
+            self.live.ids(kind)  # it knows the kinds that there are
+        asked_about = dict.fromkeys(each["id"] for each in questions if by_id(each))
+        unknown = {name: None for name in asked_about if self.live.spelt(name, kind) is None}
         if unknown and asked["unknown"] == "refuse":
             self._refuse(list(unknown), kind)
         rows = []
-        for question in questions:
-            if "vector" in question or question["id"] not in unknown:
-                rows += self._answer(question, asked)
-            else:
-                rows.append({"id": question["id"]})
+        for number, question in enumerate(questions):
+            name = question.get("id")
+            try:
+                known = not by_id(question) or name not in unknown
+                rows += [{"id": name, **row} for row in (answers(self.live, question, asked) if known else [{}])]
+            except UnknownError as error:
+                if asked["unknown"] == "refuse":
+                    raise ConfigError(f"row {number}: {error}") from None
+                rows.append({"id": name})
         return rows
 
     def _refuse(self, unknown: list[str], kind: str | None) -> None:
@@ -105,28 +139,18 @@ class ServedRelease(PythonModel):
             others = f" ({len(unknown)} ids are unknown)" if len(unknown) > 1 else ""
             raise ConfigError(f"{error}{others}") from None
 
-    def _answer(self, question: Mapping[str, Any], asked: Mapping[str, Any]) -> list[dict[str, Any]]:
-        kind: str | None = asked["kind"] or None
-        name: Any = question.get("id")
-        vector: Any = question.get("vector")
-        if asked["answer"] == "vectors":
-            return [{"id": name, "vector": self.live.vector(name, kind).tolist() if vector is None else list(vector)}]
-        k = int(asked["k"])
-        if vector is None:
-            hits = self.live.similar(name, k, kind)
-        else:
-            hits = self.live.similar_to_vector(vector, k, kind)
-        return [{"id": name, "rank": rank, "neighbour": hit.id, "score": hit.score} for rank, hit in enumerate(hits, 1)]
-
 
 def _questions(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows, without what is missing in them. Raises `ConfigError` for a row that asks nothing."""
-    given = {name: table[name].tolist() for name in ("id", "vector") if name in table.columns}
+    given = {name: table[name].tolist() for name in ("id", *ASKED_BY) if name in table.columns}
     rows = [dict(zip(given, values)) for values in zip(*given.values())] if given else [{}] * max(len(table), 1)
     questions = [{name: value for name, value in row.items() if _is_given(value)} for row in rows]
     for number, question in enumerate(questions):
         if not question:
-            raise ConfigError(f"row {number} has neither an id nor a vector; allowed columns: id, vector")
+            raise ConfigError(
+                f"row {number} has neither an id nor a vector; allowed columns: id, vector"
+                ", and of a captioner image, text, plus, minus"
+            )
     return questions
 
 

@@ -224,7 +224,7 @@ def test_check_passes_the_projects_own_files_and_names_what_is_wrong_in_others(k
         (layout.root / "dvc.yaml").write_text(good.replace(old, new, 1))
         return kindex("check")
 
-    assert check("", "")[:2] == (0, "params.yaml: 2 catalogues, 2 models. dvc.yaml: 12 stages. All well\n")
+    assert check("", "")[:2] == (0, "params.yaml: 3 catalogues, 3 models. dvc.yaml: 18 stages. All well\n")
     for old, new, said in [
         ("  train:", "  trane:", "dvc.yaml has a stage trane: did you mean train"),
         ("foreach: ${models}", "foreach: ${catalogues}", "the stage train must run `foreach: ${models}`"),

@@ -9,13 +9,14 @@ from typing import Any
 
 import kindex
 from kindex.core.errors import ConfigError
-from kindex.core.files import pretty_json, write_atomic
+from kindex.core.files import pretty_json, read_json, write_atomic
 from kindex.core.layout import Layout
 from kindex.core.release import MANIFEST, Manifest
 from tasks.tracking.store import Store
 
 COPY_UP_TO = 200_000_000  # bytes; a larger release is registered as a pointer to its folder, with its digest
 SERVES_WITH = ("mlflow", "numpy", "pandas", "pyarrow", "faiss-cpu", "pydantic", "PyYAML")
+ENCODES_WITH = ("torch", "safetensors", "pillow")  # when served, only the encoder of a captioner is asked
 VERSION, DIGEST = "kindex.version", "kindex.digest"
 
 
@@ -87,6 +88,8 @@ def save(folder: Path, release: Path, manifest: Manifest, model: Any) -> None:
 
     from tasks.served_model import signature
 
+    family = read_json(release / "lineage.json")["settings"]["model"]["family"]
+    needs = (*SERVES_WITH, *(ENCODES_WITH if family == "captioner" else ()))
     size = sum(entry.bytes for entry in manifest.entries.values())
     carried = release if size <= COPY_UP_TO else _pointer(folder.with_name("pointer.json"), release, manifest)
     mlflow.pyfunc.save_model(
@@ -96,12 +99,17 @@ def save(folder: Path, release: Path, manifest: Manifest, model: Any) -> None:
         artifacts={"release": str(carried)},
         model_config={"model": manifest.model, "version": manifest.version, "digest": manifest.digest},
         code_paths=[str(Path(kindex.__file__).parent)],
-        signature=signature(),
+        signature=signature(family),
         input_example=_example(release, manifest),
-        pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in SERVES_WITH],
+        pip_requirements=[f"{name}=={_public(importlib.metadata.version(name))}" for name in needs],
     )
     for cache in [*folder.rglob("__pycache__")]:
         shutil.rmtree(cache)
+
+
+def _public(version: str) -> str:
+    """The version without its local part: no index has a `2.13.0+cpu`."""
+    return version.partition("+")[0]
 
 
 def _example(release: Path, manifest: Manifest) -> Any:

@@ -1,12 +1,14 @@
 """The division is a function of ids, keeps anchors, does not leak, and never takes a held-out row back."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kindex.core.catalogue import IMAGES, ITEMS, LINKS, Catalogue, read, write
+from kindex.core.catalogue import CAPTIONS, IMAGES, ITEMS, LINKS, Catalogue, read, write
 from kindex.core.split import about, divide, heldout_images, heldout_links, id_fractions, read_split, together, write_split
 
 SHARE = 0.3
@@ -182,3 +184,36 @@ def test_halves_written_at_once_are_those_written_one_by_one(tmp_path) -> None:
 
 PINNED_IDS = [0.9766639947501812, 0.8569312630431454]
 PINNED_LINKS = ["b0-l0", "b0-l9", "b5-l9", "b6-l7", "b8-l9"]
+
+
+def captioned(images: dict[str, bool | None], captions: list[tuple[str, int, str]]) -> Catalogue:
+    """Images with their official side, or None of all for the hash."""
+    catalogue = image_catalogue(dict.fromkeys(images))
+    tables = dict(catalogue.tables)
+    if None not in images.values():
+        tables["images"] = tables["images"].append_column("heldout", pa.array(list(images.values())))
+    tables["captions"] = pa.Table.from_pylist([dict(zip(CAPTIONS.names, row)) for row in captions], schema=CAPTIONS)
+    return Catalogue("captions", tables)
+
+
+@pytest.mark.parametrize("official", [True, False])
+def test_a_caption_goes_to_the_side_of_its_image(official: bool) -> None:
+    images = {f"i{n}": n % 4 == 0 if official else None for n in range(40)}
+    rows = [(name, place, f"{name} {place}") for name in images for place in range(int(name[1:]) % 6)]  # some have none
+    split = divide(captioned(images, rows), SHARE, "s")
+    for side in (split.train, split.heldout):
+        ids = set(side.images["id"].to_pylist())
+        assert ids and list(side.captions.to_pylist()) == [dict(zip(CAPTIONS.names, row)) for row in rows if row[0] in ids]
+    if official:
+        assert split.heldout.images["id"].to_pylist() == [f"i{n}" for n in range(0, 40, 4)]
+    counts = about(split)
+    assert counts["captions"] == {"train": split.train.captions.num_rows, "heldout": split.heldout.captions.num_rows}
+
+
+def test_captions_come_together_in_the_order_of_images_and_places(tmp_path: Path) -> None:
+    images = {"b": False, "a": True, "c": False}
+    split = divide(captioned(images, [("b", 2, "z"), ("a", 1, "y"), ("b", 10, "x"), ("a", 0, "w"), ("c", 0, "v")]), SHARE, "s")
+    write_split(tmp_path, split)
+    for one in (split, read_split(tmp_path, "captions")):
+        rows = [tuple(row.values()) for row in together(one).captions.to_pylist()]
+        assert rows == [("a", 0, "w"), ("a", 1, "y"), ("b", 2, "z"), ("b", 10, "x"), ("c", 0, "v")]

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from kindex.core.catalogue import IMAGES, ITEMS, LINKS, Catalogue
+from kindex.core.catalogue import CAPTIONS, IMAGES, ITEMS, LINKS, Catalogue
 from kindex.core.space import link_spaces
 from kindex.core.split import Split, divide
 from kindex.encoders.parts.images import decode
@@ -27,7 +27,7 @@ class Planted:
 
 
 def planted(needs: tuple[str, ...]) -> Planted:
-    return {("links",): planted_links, ("images",): planted_images}[needs]()
+    return {("links",): planted_links, ("images",): planted_images, ("images", "captions"): planted_captions}[needs]()
 
 
 def planted_links() -> Planted:
@@ -94,6 +94,78 @@ def error_beside_principal_components(encoder: Any, split: Split) -> tuple[float
     linear_NP = mean_P + (heldout_NP - mean_P) @ components_DP.T @ components_DP
     baseline = -float(np.square(linear_NP - heldout_NP).mean())
     return -float(np.square(drawn_NP - heldout_NP).mean()), baseline, baseline * 0.7
+
+
+COLOURS = {"red": (230, 30, 30), "green": (30, 200, 40), "blue": (30, 60, 230), "yellow": (235, 220, 30), "white": (250,) * 3}
+SIDES = {"upper": "top", "lower": "bottom", "left": "left", "right": "right"}
+TOLD = [
+    "a {colour} {shape} in the {SIDE} {side} corner",
+    "one {colour} {shape} lies on the {side} , near the {SIDE} edge",
+    "the {shape} at the {SIDE} {side} is {colour}",
+    "some {colour} thing fills a corner on the {side}",
+]
+
+
+def planted_captions(count: int = 180, size: int = 16) -> Planted:
+    """Images of one coloured square or disc in a corner, each told of in two true sentences, and noise."""
+    rng = np.random.default_rng(0)
+    items, images, captions = [], [], []
+    for number in range(count):
+        colour, down, across, shape = (
+            str(rng.choice(some)) for some in (list(COLOURS), ["upper", "lower"], ["left", "right"], ["square", "disc"])
+        )
+        name, sides = f"c{number:03}", [SIDES[down], down]
+        pixels = _corner(shape, COLOURS[colour], down == "lower", across == "right", size, rng)
+        for place, form in enumerate(rng.permutation(len(TOLD))[:2]):
+            text = TOLD[form].format(colour=colour, shape=shape, side=across, SIDE=sides[int(rng.integers(2))])
+            captions.append({"id": name, "place": place, "caption": text})
+        items.append({"id": name, "kind": "image", "label": colour, "description": captions[-2]["caption"]})
+        images.append({"id": name, "image": png(pixels)})
+    tables = {
+        "items": pa.Table.from_pylist(items, schema=ITEMS),
+        "images": pa.Table.from_pylist(images, schema=IMAGES),
+        "captions": pa.Table.from_pylist(captions, schema=CAPTIONS),
+    }
+    return Planted(divide(Catalogue("corners", tables), 0.25, "planted"), CAPTIONER, text_recall_beside_chance)
+
+
+CAPTIONER = {
+    "dimensions": 8,
+    "word_dimensions": 8,
+    "hidden": 24,
+    "side": 32,
+    "min_count": 2,
+    "epochs": 14,
+    "batch": 16,
+    "learning_rate": 0.01,
+    "dropout": 0.0,
+    "image_dropout": 0.0,
+    "mirrored": False,
+    "validation_share": 0.1,
+}
+"""Small settings of a captioner for `planted_captions`; left and right must not be mirrored."""
+
+
+def _corner(shape: str, colour: tuple[int, ...], low: bool, right: bool, size: int, rng: np.random.Generator) -> np.ndarray:
+    """uint8 (S, S, 3): a shape about half as wide as the image, moved a little, on dark noise."""
+    down, across = np.mgrid[0:size, 0:size] / size
+    y, x = 0.28 + 0.44 * np.array([low, right]) + rng.uniform(-0.04, 0.04, 2)
+    away = np.stack([np.abs(down - y), np.abs(across - x)])
+    inside = away.max(0) < 0.2 if shape == "square" else np.hypot(*away) < 0.23
+    pixels = rng.integers(0, 40, (size, size, 3))
+    pixels[inside] = np.array(colour) - pixels[inside] // 4
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+def text_recall_beside_chance(encoder: Any, split: Split) -> tuple[float, float, float]:
+    """Share of held-out captions whose own image is among the 5 nearest held-out ones: by the tower, by chance, and asked."""
+    space = encoder.embed(split.heldout)["image"]
+    found = []
+    for name, caption in zip(split.heldout.captions["id"].to_pylist(), split.heldout.captions["caption"].to_pylist()):
+        scores_N = space.unit_ND @ encoder.text_vectors([caption])[0]
+        found.append(space.rows[name] in np.argsort(-scores_N)[:5])
+    chance = 5 / len(space.ids)
+    return float(np.mean(found)), chance, 4 * chance
 
 
 def png(pixels: np.ndarray) -> bytes:

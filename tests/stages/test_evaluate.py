@@ -117,8 +117,8 @@ class Rival:
         self.spaces = spaces
         self.seen: list[object] = []
 
-    def rival(self, config: Config) -> Config | None:
-        return None if config.dimensions == 50 else replace(config, dimensions=50, seed=99, threads=1)
+    def rivals(self, config: Config) -> dict[str, Config]:
+        return {} if config.dimensions == 50 else {"default": replace(config, dimensions=50, seed=99, threads=1)}
 
     def fit(self, train: object, config: Config, *, rng: np.random.Generator, watch: object) -> "Rival":
         self.seen.append((config, rng.random()))

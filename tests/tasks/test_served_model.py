@@ -94,7 +94,7 @@ def test_a_vector_is_answered_by_what_lies_nearest(model: Any) -> None:
         ({"id": ["apple"]}, {"k": 0}, "k is 0, allowed: 1 or more"),
         ({"id": ["apple"]}, {"answer": "vector"}, "answer is 'vector': did you mean vectors"),
         ({"id": ["apple"]}, {"unknown": "drop"}, "unknown is 'drop': Allowed: null, refuse"),
-        ({"id": ["apple"]}, {"kind": "fruits"}, "no kind 'fruits': did you mean fruit"),
+        ({"id": ["apple"]}, {"kind": "friuts"}, "no kind 'friuts': did you mean fruit"),
         ({"vector": [[1.0, 2.0]]}, {}, r"the vector has the shape \(2,\), allowed: \(4,\)"),
         ({"name": ["apple"]}, {}, "neither an id nor a vector; allowed columns: id, vector"),
     ],

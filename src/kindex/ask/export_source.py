@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kindex.ask.spelling import meant_kind
 from kindex.core import release as releases
 from kindex.core.catalogue import read_table
 from kindex.core.errors import ConfigError, DamagedError, choices
@@ -70,9 +71,10 @@ def _kind(folder: Path, manifest: Manifest, kind: str | None) -> str:
         _check(folder, manifest, ["lineage.json"])
         first = json.loads((folder / manifest.version / "lineage.json").read_bytes())["kinds"]
         return next((each for each in (*first, *kinds) if each in kinds), "")
-    if kind not in kinds:
+    meant = meant_kind(kind, kinds)
+    if meant is None:
         raise ConfigError(f"{manifest.model} has no kind {kind!r}: {choices(kind, kinds)}")
-    return kind
+    return meant
 
 
 def _check(folder: Path, manifest: Manifest, names: list[str]) -> None:

@@ -8,19 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from kindex.ask.loading import Told, read_encoder, read_parts
-from kindex.ask.spelling import close_spellings
+from kindex.ask.loading import Told, check_able, read_encoder, read_parts
+from kindex.ask.lookup import searched, space_of, spelt
 from kindex.core import release as releases_
+from kindex.core.analogies import cos_add, cos_mul
 from kindex.core.errors import ConfigError, DamagedError, choices
 from kindex.core.hubs import CANDIDATES, Offsets
 from kindex.core.layout import find
 from kindex.core.nearest import top_k
 from kindex.core.release import Manifest
-from kindex.core.space import Space, unit
+from kindex.core.space import Space
 from kindex.index.index import Index
 
 TRAINED, FOLDED, FALLBACK = "trained", "folded-in", "fallback"
 """Where the vector of an item comes from: the fit; its links (`kindex.ask.unseen`); nothing, so that it is the mean."""
+
+ANALOGIES = {"add": cos_add, "mul": cos_mul}
+"""How an analogy may be answered."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,22 @@ class Live:
 
     @cached_property
     def encoder(self) -> Any:
-        """The encoder, checked and loaded when it is first asked for. Raises `ConfigError` when it folds no item in."""
+        """The encoder, checked and loaded when it is first asked for. Raises `ConfigError` when this has no folder."""
+        return read_encoder(self._folder, self.manifest)
+
+    def able(self, ability: str) -> Any:
+        """The encoder, which has the method `ability`, a name in `kindex.ask.loading.ABILITIES`.
+
+        Raises `ConfigError` naming the families that can when the family of this model cannot; then nothing is loaded.
+        """
+        check_able(self._folder, self.manifest, ability)
+        return self.encoder
+
+    @property
+    def _folder(self) -> Path:
         if self.folder is None:
-            raise ConfigError(f"{self.manifest.model} was not opened from a folder, so it folds no item in")
-        return read_encoder(self.folder, self.manifest)
+            raise ConfigError(f"{self.manifest.model} was not opened from a folder, so its encoder cannot be asked")
+        return self.folder
 
     @property
     def kinds(self) -> list[str]:
@@ -92,7 +108,12 @@ class Live:
 
     def kinds_of(self, id: str) -> list[str]:
         """The kinds that have this id, the one that is asked about by default first."""
-        return [kind for kind, space in self.spaces.items() if id in space.rows]
+        return [kind for kind, space in self.spaces.items() if spelt(id, space) is not None]
+
+    def spelt(self, id: str, kind: str | None = None) -> str | None:
+        """The id as the release has it (a word in lower case), None when no space asked about has it."""
+        spaces = searched(self.manifest.model, self.spaces, kind)
+        return next((name for space in spaces if (name := spelt(id, space)) is not None), None)
 
     def ids(self, kind: str | None = None) -> tuple[str, ...]:
         """The ids of one kind, in the order of its vectors."""
@@ -104,16 +125,16 @@ class Live:
 
     def vectors(self, ids: Sequence[str], kind: str | None = None) -> np.ndarray:
         """Float32 vectors (N, D) in the order of `ids`."""
-        space = self._of(ids, kind)
-        return space.vectors_ND[[space.rows[name] for name in ids]]
+        space, names = self._of(ids, kind)
+        return space.vectors_ND[[space.rows[name] for name in names]]
 
     def similar(self, id: str, k: int = 10, kind: str | None = None) -> list[Hit]:
         """The `k` items of the same kind nearest to `id`, nearest first, never itself.
 
         Raises `ConfigError` with close spellings when nothing has this id, or `k` is below 1.
         """
-        space = self._of([id], kind)
-        return self._search(space, space.vectors_ND[space.rows[id]], k, {id})
+        space, (name,) = self._of([id], kind)
+        return self._search(space, space.vectors_ND[space.rows[name]], k, {name})
 
     def similar_to_vector(self, vector_D: np.ndarray, k: int = 10, kind: str | None = None) -> list[Hit]:
         """The `k` items nearest to a vector (D) of the same space. Raises `ConfigError` when it has another width."""
@@ -125,24 +146,25 @@ class Live:
         return [replace(hit, origin=None) for hit in self._search(space, vector_D, k, set())]
 
     def most_similar(
-        self, positive: Sequence[str], negative: Sequence[str] = (), k: int = 10, kind: str | None = None
+        self, positive: Sequence[str], negative: Sequence[str] = (), k: int = 10, kind: str | None = None, by: str = "add"
     ) -> list[Hit]:
         """Items that are to the positive ones as they are not to the negative ones, without any of them; by cosine.
 
-        3CosAdd: the nearest to the sum of the unit vectors, negatives subtracted (Mikolov, Yih, Zweig 2013, section 4;
-        *Linguistic Regularities in Continuous Space Word Representations*). Exact search. Raises `ConfigError` when both
-        lists are empty, or an id is unknown.
+        `by` is add for 3CosAdd, the nearest to the sum of the unit vectors, negatives subtracted (Mikolov, Yih, Zweig 2013,
+        section 4; *Linguistic Regularities in Continuous Space Word Representations*), or mul for 3CosMul, the product of
+        cosines over that of the negatives' (Levy, Goldberg 2014, equation 4; *Linguistic Regularities in Sparse and Explicit
+        Word Representations*). Exact search. Raises `ConfigError` when both lists are empty, or an id or `by` is unknown.
         """
         asked = [*positive, *negative]
         if not asked:
             raise ConfigError("most_similar needs at least one id, positive or negative")
-        space = self._of(asked, kind)
-        signs_Q = np.array([1.0] * len(positive) + [-1.0] * len(negative), np.float32)
-        rows_Q = [space.rows[name] for name in asked]
-        target_1D = unit((signs_Q @ space.unit_ND[rows_Q])[None, :])
-        scores_1N = target_1D @ space.unit_ND.T
-        scores_QK, rows_QK = top_k(scores_1N, _positive(k) + len(set(asked)))
-        return self._hits(space, scores_QK[0], rows_QK[0], k, set(asked))
+        if by not in ANALOGIES:
+            raise ConfigError(f"an analogy goes by {by!r}: {choices(by, ANALOGIES)}")
+        space, names = self._of(asked, kind)
+        rows = [space.rows[name] for name in names]
+        scores_N = ANALOGIES[by](space.unit_ND, rows[: len(positive)], rows[len(positive) :])
+        scores_QK, rows_QK = top_k(scores_N[None, :], _positive(k) + len(set(names)))
+        return self._hits(space, scores_QK[0], rows_QK[0], k, set(names))
 
     def _search(self, space: Space, vector_D: np.ndarray, k: int, without: set[str]) -> list[Hit]:
         offsets = self.offsets.get(space.kind)
@@ -160,24 +182,10 @@ class Live:
         return [Hit(name, score, *self.known.get((space.kind, name), (None, None))) for name, score in kept]
 
     def _space(self, kind: str | None) -> Space:
-        if kind is None:
-            return next(iter(self.spaces.values()))
-        if kind not in self.spaces:
-            raise ConfigError(f"{self.manifest.model} has no kind {kind!r}: {choices(kind, self.spaces)}")
-        return self.spaces[kind]
+        return searched(self.manifest.model, self.spaces, kind)[0]
 
-    def _of(self, ids: Sequence[str], kind: str | None) -> Space:
-        """The space that has all these ids."""
-        searched = [self._space(kind)] if kind else list(self.spaces.values())
-        for space in searched:
-            if all(name in space.rows for name in ids):
-                return space
-        for name in ids:
-            if not any(name in space.rows for space in searched):
-                near = close_spellings(name, dict.fromkeys(each for space in searched for each in space.ids))
-                meant = f"did you mean {', '.join(near)}?" if near else "and nothing is spelt like it"
-                raise ConfigError(f"{self.manifest.model} knows no {name!r}: {meant}")
-        raise ConfigError(f"{', '.join(ids)} are not of one kind ({', '.join(self.kinds)}), and only one kind is searched")
+    def _of(self, ids: Sequence[str], kind: str | None) -> tuple[Space, list[str]]:
+        return space_of(self.manifest.model, self.spaces, ids, kind)
 
 
 def _positive(k: int) -> int:

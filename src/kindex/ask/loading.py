@@ -1,7 +1,9 @@
 """What a release answers from, file by file: each is held against the manifest before it is loaded."""
 
+import ast
 import importlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,21 +50,53 @@ def read_parts(folder: Path, manifest: Manifest) -> Parts:
     return report, {kind: spaces[kind] for kind in order}, indexes, known, offsets
 
 
+ABILITIES = {
+    "folded": "folds no item in",
+    "captions": "captions no image",
+    "text_vectors": "searches by no description",
+}
+"""Methods of an encoder that only some families have, and what a family does without."""
+
+
+def check_able(folder: Path, manifest: Manifest, ability: str) -> None:
+    """Raises `ConfigError`, naming the families that can, when the encoder of the release has no method `ability`.
+
+    It is decided by the families' source, since importing one costs seconds.
+    """
+    from kindex.encoders import families
+
+    name = _family(folder, manifest)
+    if not _has(name, ability):
+        able = ", ".join(each for each in families() if _has(each, ability)) or "none"
+        lacks = f"{manifest.model} is of the family {name}, which {ABILITIES[ability]}"
+        raise ConfigError(f"{lacks}: families that can: {able}")
+
+
 def read_encoder(folder: Path, manifest: Manifest) -> Any:
-    """The encoder of the release, which can fold items in. Raises `ConfigError` when its family cannot."""
+    """The encoder of the release."""
+    name = _family(folder, manifest)
+    check(folder, manifest, ["encoder/encoder.json", "encoder/encoder.safetensors"])
+    return importlib.import_module(f"kindex.encoders.{name}").Encoder.load(folder / "encoder")
+
+
+def _family(folder: Path, manifest: Manifest) -> str:
     from kindex.encoders import families
 
     name = read_lineage(folder, manifest).get("settings", {}).get("model", {}).get("family")
     if name not in families():
         raise DamagedError(f"{folder / 'lineage.json'} names the family {name!r}, which this kindex does not have")
-    encoder = importlib.import_module(f"kindex.encoders.{name}").Encoder
-    if not hasattr(encoder, "folded"):
-        able = [each for each in families() if hasattr(importlib.import_module(f"kindex.encoders.{each}").Encoder, "folded")]
-        raise ConfigError(
-            f"{manifest.model} is of the family {name}, which folds no item in: families that can: {', '.join(able)}"
-        )
-    check(folder, manifest, ["encoder/encoder.json", "encoder/encoder.safetensors"])
-    return encoder.load(folder / "encoder")
+    return str(name)
+
+
+@cache
+def _has(family: str, ability: str) -> bool:
+    """Whether the class `Encoder` of a family has this method."""
+    from kindex import encoders
+
+    sources = sorted(Path(encoders.__path__[0]).joinpath(family).glob("*.py"))
+    bodies = (node for source in sources for node in ast.parse(source.read_bytes()).body)
+    methods = (part for node in bodies if isinstance(node, ast.ClassDef) and node.name == "Encoder" for part in node.body)
+    return any(isinstance(part, ast.FunctionDef) and part.name == ability for part in methods)
 
 
 def read_lineage(folder: Path, manifest: Manifest) -> dict[str, Any]:

@@ -2,11 +2,26 @@
 
 import heapq
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher
 
 _PARTS = re.compile(r"[^0-9a-z]+")
 _RANKED = 300  # candidates that are worth the slow comparison
+
+
+def meant_kind(kind: str, kinds: Collection[str]) -> str | None:
+    """The kind that a person means, who may write it in the plural: `words` is `word`. None when there is none.
+
+    >>> meant_kind("words", ["image", "word"])
+    'word'
+    """
+    return next((each for each in (kind, kind.removesuffix("s")) if each in kinds), None)
+
+
+def plain(word: str) -> str:
+    """A word as the tables of captioners spell it: Unicode's form NFKC, lower case, no space around."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).lower()).strip()
 
 
 def close_spellings(wanted: str, ids: Iterable[str], most: int = 5) -> list[str]:

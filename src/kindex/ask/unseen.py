@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kindex.ask.live import FALLBACK, FOLDED, Hit, Live
-from kindex.ask.spelling import close_spellings
+from kindex.ask.spelling import close_spellings, meant_kind
 from kindex.core.errors import ConfigError, choices
 from kindex.core.space import CONTEXT
 
@@ -84,7 +84,7 @@ class Unseen:
     """Places new items in an opened release. Raises `ConfigError` when the family of its model folds no item in."""
 
     def __init__(self, live: Live) -> None:
-        self.live, self.encoder = live, live.encoder
+        self.live, self.encoder = live, live.able("folded")
         self.linkable = {"left": Lookup(self.encoder.right), "right": Lookup(self.encoder.left)}
 
     def stand(self, known: Mapping[str, int], kind: str | None = None, side: str | None = None) -> Standing:
@@ -95,6 +95,7 @@ class Unseen:
         if side is not None and side not in SIDES:
             raise ConfigError(f"side is {side!r}: {choices(side, SIDES)}")
         kinds = {"left": list(self.encoder.left.ids), "right": list(self.encoder.right.ids)}
+        kind = kind and (meant_kind(kind, kinds["left"] + kinds["right"]) or kind)
         possible = [each for each in SIDES if side in (None, each) and (kind is None or kind in kinds[each])]
         if not possible:
             allowed = kinds[side] if side else dict.fromkeys(kinds["left"] + kinds["right"])

@@ -39,7 +39,11 @@ def summary(tables: Mapping[str, pa.Table | Stream], checked: Checked, entries: 
         rows[name] = {"in": came, "passed": passed, "refused": came - passed, "refused_share": share}
         counts = {pair["values"]: pair["counts"] for pair in own["rule"].value_counts().to_pylist()}
         by_rule[name] = dict(sorted(counts.items()))
-    return {"rows": rows, "refused_by_rule": by_rule, "examples": _examples(entries)}
+    counted = {"rows": rows, "refused_by_rule": by_rule, "examples": _examples(entries)}
+    if "captions" in checked.passed:
+        captioned = pc.is_in(checked.passed["images"]["id"], value_set=checked.passed["captions"]["id"].combine_chunks())
+        counted["images_without_captions"] = checked.passed["images"].num_rows - (pc.sum(captioned).as_py() or 0)
+    return counted
 
 
 def objections(counts: dict[str, Any], checked: Checked, limits: CheckParams, expected: Mapping[str, int] | None) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kindex.checks import images, items
+from kindex.checks import captions, images, items
 from kindex.checks.ends import Ends
 from kindex.checks.partitions import check_links
 from kindex.checks.refusals import entries_of
@@ -41,7 +41,7 @@ class Checked:
 
 
 def check_catalogue(catalogue: Catalogue, limits: CheckParams, bounds: Bounds, origin: str, watch: Watch) -> Checked:
-    """Images before items before links: an image item needs its image, and a link needs its items."""
+    """Images before items before captions and links: an image item needs its image, and what is of an item the item."""
     checked, most = Checked(), limits.max_text_characters
     whole = {name: mended(catalogue.tables[name]) for name in catalogue.tables if name != "links"}
     all_items, unwritable = whole["items"]
@@ -49,7 +49,9 @@ def check_catalogue(catalogue: Catalogue, limits: CheckParams, bounds: Bounds, o
         table, flaws = whole["images"]
         encoded = watch.progress((image.as_py() for image in table["image"]), "decode", table.num_rows, "image")
         frame = images.prepare(table, flaws, all_items, encoded)
-        suite = images.suite(images.expected_shape(limits.image_shape, frame["shape"]), most)
+        any_shape = "captions" in whole and not limits.image_shape
+        shape = "" if any_shape else images.expected_shape(limits.image_shape, frame["shape"])
+        suite = images.suite(shape, most)
         _apply(checked, "images", table, [(frame, suite)], bounds, origin)
     valid_images = checked.passed["images"]["id"].combine_chunks() if "images" in whole else None
     ends = Ends(all_items)
@@ -57,7 +59,11 @@ def check_catalogue(catalogue: Catalogue, limits: CheckParams, bounds: Bounds, o
         _apply(checked, "items", all_items, _item_frames(all_items, unwritable, ends, valid_images, most), bounds, origin)
     )
     if "images" in whole:
-        _drop_images_without_item(checked, whole["images"][0], origin)
+        _drop_orphans(checked, "images", whole["images"][0], _image_items(checked.passed["items"]), CASCADE, origin)
+    if "captions" in whole:
+        table, flaws = whole["captions"]
+        _apply(checked, "captions", table, _caption_frames(table, flaws, _image_items(all_items), most), bounds, origin)
+        _drop_orphans(checked, "captions", table, _image_items(checked.passed["items"]), captions.CASCADE, origin)
     if "links" in catalogue.tables:
         del whole, all_items, unwritable
         pa.default_memory_pool().release_unused()
@@ -73,6 +79,16 @@ def _item_frames(
     for start in range(0, max(table.num_rows, 1), ITEMS):
         part = slice(start, start + ITEMS)
         yield items.prepare(table.slice(start, ITEMS), unwritable[part], repeated_N[part], valid_images), suite
+
+
+def _caption_frames(
+    table: pa.Table, unwritable: list[str | None], known: pa.Array, most: int
+) -> "Iterator[tuple[pd.DataFrame, ExpectationSuite]]":
+    """Frames of at most `ITEMS` captions."""
+    suite, repeated_N = captions.suite(most), captions.repeated_places(table)
+    for start in range(0, max(table.num_rows, 1), ITEMS):
+        part = slice(start, start + ITEMS)
+        yield captions.prepare(table.slice(start, ITEMS), unwritable[part], repeated_N[part], known), suite
 
 
 def _apply_to_links(
@@ -118,16 +134,20 @@ def _apply(
     return keep_N
 
 
-def _drop_images_without_item(checked: Checked, images_table: pa.Table, origin: str) -> None:
-    """An image whose item was refused for another reason than its image goes with it."""
-    valid = checked.passed["items"].filter(pc.equal(checked.passed["items"]["kind"], "image"))["id"].combine_chunks()
-    passed = checked.passed["images"]
+def _drop_orphans(checked: Checked, name: str, table: pa.Table, valid: pa.Array, rule: str, origin: str) -> None:
+    """What belongs to an item that was refused for a reason of its own goes with it. `valid` are the items that passed."""
+    passed = checked.passed[name]
     orphans = pc.invert(pc.is_in(passed["id"], value_set=valid))
     if not pc.any(orphans).as_py():
         return
     lost = passed.filter(orphans)["id"].combine_chunks()
-    positions = pc.indices_nonzero(pc.is_in(images_table["id"], value_set=lost)).to_pylist()
-    already = {entry["row"] for entry in checked.entries if entry["table"] == "images"}
-    failure = Failure(CASCADE, "id", tuple(row for row in positions if row not in already))
-    checked.entries.add(entries_of("images", images_table, failure, [None] * len(failure.rows), origin))
-    checked.passed["images"] = passed.filter(pc.invert(orphans))
+    positions = pc.indices_nonzero(pc.is_in(table["id"], value_set=lost)).to_pylist()
+    already = {entry["row"] for entry in checked.entries if entry["table"] == name}
+    failure = Failure(rule, "id", tuple(row for row in positions if row not in already))
+    checked.entries.add(entries_of(name, table, failure, [None] * len(failure.rows), origin))
+    checked.passed[name] = passed.filter(pc.invert(orphans))
+
+
+def _image_items(table: pa.Table) -> pa.Array:
+    """Ids of the items of the kind `image`."""
+    return table.filter(pc.equal(table["kind"], "image"))["id"].combine_chunks()

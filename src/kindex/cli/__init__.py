@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from kindex.cli import catalogues, doctor, exports, folding, questions, releases
+from kindex.cli import catalogues, doctor, exports, folding, pictures, questions, releases
 from kindex.cli.text import printable
 from kindex.core.errors import KindexError, OutsideError
 
@@ -19,6 +19,10 @@ Examples:
 - `kindex similar modules-pairs torch.optim.adam -k 5`
 - `kindex analogy modules-pairs --plus torch.optim.adam --plus json.decoder --minus json.encoder`
 - `kindex similar modules-pairs --links "json,urllib.request"`: a module that the release does not have, by what it imports
+- `kindex caption scenes-captioner holiday.jpg photos/`: what images show, from files of any size
+- `kindex describe scenes-captioner "a dog runs through water" --by both --show found.html`: images by a description
+- `kindex similar scenes-captioner --image holiday.jpg`: images like one that the release does not have
+- `kindex similar scenes-captioner --space words boy`, then `kindex analogy scenes-captioner man men woman`
 - `kindex fold-in modules-pairs links.csv --to vectors.parquet`: many of them
 - `kindex export modules-pairs --to neighbours.parquet -k 20`
 - `kindex releases modules-pairs`, then `kindex rollback modules-pairs`
@@ -42,6 +46,8 @@ app = typer.Typer(
 _ASK, _RELEASES, _DATA, _HOUSE = "Ask a release", "Releases", "Data", "The project"
 app.command(rich_help_panel=_ASK)(questions.similar)
 app.command(rich_help_panel=_ASK)(questions.analogy)
+app.command(rich_help_panel=_ASK)(pictures.caption)
+app.command(rich_help_panel=_ASK)(pictures.describe)
 app.command(rich_help_panel=_ASK)(exports.export)
 app.command(rich_help_panel=_ASK)(folding.fold_in)
 app.command(rich_help_panel=_RELEASES)(releases.releases)

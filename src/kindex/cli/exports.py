@@ -21,7 +21,9 @@ def export(
     k: Annotated[
         int | None, typer.Option("-k", min=1, help="Neighbours of each item (neighbours, atlas). Default: 10")
     ] = None,
-    kind: Annotated[str | None, typer.Option(help="Kind of item. Default: the one that the model is about")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", "--space", help="Kind of item. Default: the one that the model is about")
+    ] = None,
     release: Release = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there")] = False,
 ) -> None:

@@ -17,7 +17,9 @@ def fold_in(
     id: Annotated[str, typer.Option(help="Column of the new items")] = "id",
     link: Annotated[str, typer.Option(help="Column of the items that they are linked to")] = "link",
     link_kind: Annotated[str, typer.Option(help="Column of those items' kinds. Default: any kind that has the id")] = "",
-    kind: Annotated[str | None, typer.Option(help="Kind of the new items. Default: what stands at their side")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", "--space", help="Kind of the new items. Default: what stands at their side")
+    ] = None,
     side: Side = None,
     release: Release = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there")] = False,

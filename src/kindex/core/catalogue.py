@@ -31,13 +31,16 @@ TIME = pa.field("time", pa.int64())
 IMAGES = pa.schema([("id", pa.string()), ("image", pa.binary())])
 """Encoded images (PNG, JPEG …) of items of the kind `image`."""
 
-SCHEMAS = {"items": ITEMS, "links": LINKS, "images": IMAGES}
+CAPTIONS = pa.schema([("id", pa.string()), ("place", pa.int32()), ("caption", pa.string())])
+"""Captions of items of the kind `image`: (id, place) is unique, and places count from 0 within an image."""
+
+SCHEMAS = {"items": ITEMS, "links": LINKS, "images": IMAGES, "captions": CAPTIONS}
 """The kinds of table that a catalogue may have."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Tables by kind (`items` always; `links` or `images` as the source has them).
+    """Tables by kind (`items` always; `links`, `images` and their `captions` as the source has them).
 
     One that was read from a folder reads a table when it is first asked for, so a stage that streams never has all links.
     """
@@ -57,6 +60,10 @@ class Catalogue:
     @property
     def images(self) -> pa.Table:
         return self.tables["images"]
+
+    @property
+    def captions(self) -> pa.Table:
+        return self.tables["captions"]
 
     def link_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The links in their order, at most `kindex.core.tables.ROWS` rows at a time, with the columns named (or all).

@@ -50,7 +50,8 @@ def write_split(folder: Path, split: Split) -> None:
 
 
 def divide(catalogue: Catalogue, share: float, salt: str, by: str = "hash") -> Split:
-    """Divide links and images. Both sides have all items; but in a catalogue of images an item goes with its image.
+    """Divide links and images. Both sides have all items; but in a catalogue of images an item goes with its image, and so
+    do its captions.
 
     A boolean column `heldout` of links or images, where the source gave one, decides instead of the hash. `by` is hash, or
     time for the newest links. Raises `ConfigError` when they have no dates.
@@ -66,6 +67,10 @@ def divide(catalogue: Catalogue, share: float, salt: str, by: str = "hash") -> S
         if "links" not in catalogue.tables:
             with_image_N = pc.is_in(catalogue.items["id"], catalogue.images["id"].filter(pa.array(held_N)).combine_chunks())
             train["items"], heldout["items"] = _sides(catalogue.items, with_image_N.to_numpy())
+        if "captions" in catalogue.tables:
+            held_ids = catalogue.images["id"].filter(pa.array(held_N)).combine_chunks()
+            of_held_N = pc.is_in(catalogue.captions["id"], value_set=held_ids).to_numpy()
+            train["captions"], heldout["captions"] = _sides(catalogue.captions, of_held_N)
     return Split(Catalogue(catalogue.name, Tables(train)), Catalogue(catalogue.name, Tables(heldout)))
 
 
@@ -139,7 +144,7 @@ def _both(split: Split) -> Stream:
 
 
 def _sorted(table: pa.Table) -> pa.Table:
-    keys = [name for name in ("kind", "id", *LINK_KEYS) if name in table.column_names]
+    keys = [name for name in ("kind", "id", "place", *LINK_KEYS) if name in table.column_names]
     return table.sort_by([(name, "ascending") for name in keys])
 
 

@@ -14,6 +14,8 @@ from kindex.core.params import EvaluateParams
 from kindex.core.space import Space
 from kindex.core.split import Split
 from kindex.core.watch import Watch
+from kindex.judge.captions.judged import judge_captions
+from kindex.judge.captions.material import Material as Captioned
 from kindex.judge.columns import judge_columns
 from kindex.judge.evidence import chosen_examples, examples, item_map, well_known
 from kindex.judge.golden import golden_examples, rows_of
@@ -45,6 +47,8 @@ class Material:
     rivals: Mapping[str, Mapping[str, Space]] = field(default_factory=dict)
     golden: Sequence[str] = ()
     index_excess: Mapping[str, float] = field(default_factory=dict)  # of those with a budget
+    captioner: Captioned | None = None  # of a family that captions; `rival_captioners` are other tunings by name
+    rival_captioners: Mapping[str, Captioned] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,9 @@ def judge(material: Material, settings: EvaluateParams, series: str, watch: Watc
     links = judge_links(split, spaces, watch, sample=settings.sample_queries, rivals=_all_finite(material.rivals), **bootstrap)
     report |= links.report() if links else {}
     lap("links")
+    spoken, spoken_shown = _captions(material, settings, watch)
+    report |= spoken
+    lap("captions")
     space = spaces[main_kind(split, spaces)]
     report |= _flat(_reconstruction(material, space, bootstrap))
     lap("reconstruction")
@@ -110,6 +117,7 @@ def judge(material: Material, settings: EvaluateParams, series: str, watch: Watc
         "examples": examined + examples(space, asked, about, material.images, served),
         "golden_unknown": unknown,
         "map": item_map(space, mapped, about, material.images, settings.seed),
+        **spoken_shown,
     }
     lap("map")
     return Findings(report, shown, seconds)
@@ -123,6 +131,22 @@ def main_kind(split: Split, spaces: Mapping[str, Space]) -> str:
     known = pc.or_(pc.is_valid(items["label"]), pc.is_valid(items["description"]))
     told = set(items["kind"].filter(known).unique().to_pylist())
     return max(sorted(spaces), key=lambda kind: (kind in told, asks.get(kind, 0), len(spaces[kind].ids)))
+
+
+COMPARED = ("bleu_4", "cider", "text_recall_at_10")
+"""What other tunings of a captioner are compared by."""
+
+
+def _captions(material: Material, settings: EvaluateParams, watch: Watch) -> tuple[dict[str, float], dict[str, Any]]:
+    """What a captioner says, finds and knows, beside other tunings; nothing of another family."""
+    if material.captioner is None:
+        return {}, {}
+    beside = {
+        name: judge_captions(other, bootstrap=settings.bootstrap, seed=settings.seed, only=COMPARED, watch=watch)[0]
+        for name, other in material.rival_captioners.items()
+    }
+    points = {name: {one: numbers[one] for one in COMPARED if one in numbers} for name, numbers in beside.items()}
+    return judge_captions(material.captioner, bootstrap=settings.bootstrap, seed=settings.seed, beside=points, watch=watch)
 
 
 def _finite(space: Space) -> Space:

@@ -9,7 +9,7 @@ from kindex.core.errors import ConfigError, choices
 from kindex.core.params import Threshold
 from kindex.judge.measures import is_name, names
 
-LOWER_ENDS = ("_mse", "_loss", "_perplexity", "_bias", "_hubness")
+LOWER_ENDS = ("_mse", "_loss", "_perplexity", "_bias", "_hubness", "_median_rank")
 LOWER_BEGINS = ("vectors_", "neighbour_churn", "uncovered_", "hubness", "index_budget_")
 """How the names of metrics end or begin whose smaller values are better, whatever baseline's name stands in front."""
 

@@ -2,21 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Measure:
-    """A number of the report. `beside` names the baselines' numbers, by the name that people read."""
-
-    name: str
-    title: str
-    meaning: str
-    better: str = "higher"  # higher, lower or none
-    beside: tuple[tuple[str, str], ...] = ()
+from kindex.judge.captions import measures as captioner
+from kindex.judge.measure import Measure
 
 
 def _linked(name: str, title: str, meaning: str, better: str = "higher") -> Measure:
@@ -29,6 +20,7 @@ def _raw(name: str, title: str, meaning: str, *more: tuple[str, str]) -> Measure
 
 
 MEASURES = (
+    *captioner.MEASURES,
     _linked("link_recall_at_10", "Link recall@10", "share of an item's held-out links among the first 10 of all candidates"),
     _linked("link_recall_at_20", "Link recall@20", "the same among the first 20"),
     _linked("link_recall_at_50", "Link recall@50", "the same among the first 50"),
@@ -67,10 +59,17 @@ MEASURES = (
     ),
 )
 
-COUNTS = ("queries", "heldout_links", "uncovered_links", "baseline_links", "labelled_share")
+COUNTS = ("queries", "heldout_links", "uncovered_links", "baseline_links", "labelled_share", *captioner.COUNTS)
 """Numbers of a report that say how much was measured."""
 
-HEADLINES = ("link_recall_at_10", "neighbour_agreement_at_10", "reconstruction_mse", "index_recall_at_10")
+HEADLINES = (
+    "link_recall_at_10",
+    "text_recall_at_10",  # of a captioner, for it judges images and words at once, and chance is known exactly
+    "bleu_4",
+    "neighbour_agreement_at_10",
+    "reconstruction_mse",
+    "index_recall_at_10",
+)
 """The first of these that a report has is what the model is judged by at a glance."""
 
 COLUMN = "agreement_at_10_"

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kindex.checks.drift import difference
 from kindex.core import catalogue, quarantine
@@ -14,7 +16,12 @@ from kindex.core.tables import Stream, Tables
 from kindex.sources import Ingested, MissingColumnError, named, source
 from kindex.stages import Job
 
-ORDER = {"items": ["kind", "id"], "links": ["left", "right", "left_kind", "right_kind"], "images": ["id"]}
+ORDER = {
+    "items": ["kind", "id"],
+    "links": ["left", "right", "left_kind", "right_kind"],
+    "images": ["id"],
+    "captions": ["id", "place"],
+}
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -42,9 +49,13 @@ def run(job: Job) -> dict[str, Any]:
 def canonical(name: str, part: pa.Table | Stream) -> pa.Table | Stream:
     """Rows in the one order of their kind of table, so that the bytes do not depend on how the source enumerates.
 
-    A stream is in that order already, for sorting it needs all of it: a source that streams links sorts them.
+    A stream is in that order already, for sorting it needs all of it: a source that streams links sorts them. A table that is
+    in order is not copied, for images may be large.
     """
-    return part if isinstance(part, Stream) else part.sort_by([(column, "ascending") for column in ORDER[name]])
+    if isinstance(part, Stream):
+        return part
+    order = pc.sort_indices(part, sort_keys=[(column, "ascending") for column in ORDER[name]])
+    return part if np.array_equal(order.to_numpy(), np.arange(len(order))) else part.take(order)
 
 
 def _read(module: Any, config: Any, lock: Lock, job: Job) -> Ingested:

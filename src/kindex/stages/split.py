@@ -14,7 +14,7 @@ def run(job: Job) -> dict[str, Any]:
     params = job.params.catalogue(job.key).split
     catalogue = read(job.layout.out("validate", job.key), job.key)
     split = divide(catalogue, params.heldout_share, params.salt, params.by)
-    evidence = [kind for kind in ("links", "images") if kind in catalogue.tables]
+    evidence = [kind for kind in ("links", "images", "captions") if kind in catalogue.tables]
     for kind in evidence:
         rows = catalogue.rows(kind)
         if split.train.rows(kind) == 0:

@@ -54,5 +54,6 @@ def test_a_gpu_that_is_not_there_is_named() -> None:
 
 
 def test_the_rival_is_the_default_of_the_same_size_and_none_beside_itself() -> None:
-    assert pairs.rival(pairs.Config(objective="bpr", dimensions=9, seed=3)) == pairs.Config(dimensions=9, seed=3)
-    assert pairs.rival(pairs.Config(dimensions=9)) is None
+    rivals = pairs.rivals(pairs.Config(objective="bpr", dimensions=9, seed=3))
+    assert rivals == {"default": pairs.Config(dimensions=9, seed=3)}
+    assert pairs.rivals(pairs.Config(dimensions=9)) == {}

@@ -114,6 +114,43 @@ def evidence(text: Any = None, items: int = 12) -> dict[str, Any]:
                 ("inverted_softmax", {"better": "lower", "value": None}),
             )
         ],
+        "captions": [
+            {
+                "place": place,
+                "id": say("1000.jpg"),
+                "image": png(9),
+                "caption": say("a dog runs"),
+                "greedy": say("a dog"),
+                "nearest": say("a cat sits"),
+                "references": [say("a brown dog runs on grass"), say("the dog is running")],
+                "cider": 1.25,
+                "sentence_bleu": 0.4,
+            }
+            for place in ("best", "median", "worst")
+        ],
+        "search": [
+            {
+                "caption": say("a brown dog runs"),
+                "id": say("1000.jpg"),
+                "image": png(9),
+                "of": 1000,
+                "ways": {
+                    "text": {"rank": 2.0, "hits": [{"id": say("7.jpg"), "image": png(7), "score": 0.9, "right": False}]},
+                    "inversion": {"rank": 1.5, "hits": [{"id": say("1000.jpg"), "image": None, "score": 0.8, "right": True}]},
+                },
+            }
+        ],
+        "words": {
+            "similar": [{"word": say("dog"), "hits": [{"word": say("dogs"), "score": 0.81}, {"word": "cat", "score": -0.1}]}],
+            "analogies": [
+                {
+                    "asked": [say("man"), say("men"), say("woman")],
+                    "right": say("women"),
+                    "sum": say("women"),
+                    "product": say("ladies"),
+                }
+            ],
+        },
         "quarantine": {
             "rows": {say("items"): {"in": 12003, "passed": 12000, "refused": 3, "refused_share": 0.00025}},
             "refused_by_rule": {say("items"): {say("unique_id"): 3}},

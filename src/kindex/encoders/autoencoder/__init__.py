@@ -20,6 +20,7 @@ from kindex.core.files import pretty_json, read_json, write_atomic
 from kindex.core.space import Space
 from kindex.core.split import id_fractions
 from kindex.core.watch import Watch
+from kindex.encoders.parts import torch_adam
 from kindex.encoders.parts.arrays import load_arrays, save_arrays
 from kindex.encoders.parts.convolution import Network, channels_first, initialise
 from kindex.encoders.parts.images import decode
@@ -135,10 +136,7 @@ class _Fitting:
     def __init__(self, network: Network, shown_NHWC: np.ndarray, hidden_NHWC: np.ndarray, config: Config) -> None:
         self.network, self.config, self.hidden_NHWC = network, config, hidden_NHWC
         self.shown_NCHW = channels_first(shown_NHWC)
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-        for parameter in network.parameters():  # Adam's own state, made now so that a checkpoint can be put into it
-            zeros = {"exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
-            self.optimiser.state[parameter] = {"step": torch.tensor(0.0), **zeros}
+        self.optimiser = torch_adam.prepared(torch.optim.Adam(network.parameters(), lr=config.learning_rate))
 
     def epoch(self, remaining: float, rng: np.random.Generator) -> dict[str, float]:
         rate, total = self.config.learning_rate * remaining, 0.0
@@ -165,11 +163,7 @@ class _Fitting:
         return {name: tensor.numpy() for name, tensor in self.network.state_dict().items()}
 
     def memory(self) -> dict[str, np.ndarray]:
-        return {
-            f"adam.{name}.{key}": self.optimiser.state[parameter][key].numpy()
-            for name, parameter in self.network.named_parameters()
-            for key in ("step", "exp_avg", "exp_avg_sq")
-        }
+        return torch_adam.memory(self.optimiser, self.network.named_parameters())
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         for name, array in {**self.model(), **self.memory()}.items():

@@ -14,7 +14,7 @@ from kindex.core.watch import Watch
 from kindex.encoders.pairs.config import Config
 from kindex.encoders.pairs.encoder import Encoder
 
-__all__ = ["NEEDS", "Config", "Encoder", "fit", "rival"]
+__all__ = ["NEEDS", "Config", "Encoder", "fit", "rivals"]
 
 NEEDS = ("links",)
 
@@ -28,8 +28,8 @@ def fit(train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Wa
     return Fit(observe(train), config, rng, watch).encoder()
 
 
-def rival(config: Config) -> Config | None:
-    """The default settings with the same dimensions, which a report compares with; None when `config` has that objective."""
+def rivals(config: Config) -> dict[str, Config]:
+    """The default settings with the same dimensions, which a report compares with; none when `config` has that objective."""
     if config.objective == "auto":
-        return None
-    return Config(dimensions=config.dimensions, seed=config.seed, threads=config.threads, device=config.device)
+        return {}
+    return {"default": Config(dimensions=config.dimensions, seed=config.seed, threads=config.threads, device=config.device)}

@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from kindex.judge.page import account, points, quality
+from kindex.judge.page import account, points, quality, spoken
 from kindex.judge.page.text import breakable, cleaned, number
 
 SCRIPTS = ("data", "camera", "paint", "pictures", "pick", "card", "legend", "search", "main")
@@ -24,6 +24,9 @@ CONTENTS = {
     "gate": "Gate",
     "measures": "Measures",
     "curve": "Recall curve",
+    "captions": "Captions",
+    "search": "Search by description",
+    "words": "Words",
     "map": "Map",
     "hubs": "Hubs",
     "neighbours": "Neighbours",
@@ -54,6 +57,9 @@ def render(
         "gate": quality.gate(verdict),
         "measures": quality.measures(evidence),
         "curve": quality.recall_curve(evidence),
+        "captions": spoken.captions(evidence),
+        "search": spoken.searches(evidence),
+        "words": spoken.words_of(evidence),
         "map": points.columns(evidence.get("map") or {}),
         "hubs": hubs["rows"],
         "neighbours": account.neighbours(evidence),

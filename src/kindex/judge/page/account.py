@@ -61,9 +61,11 @@ def _score(value: Any) -> str:
 
 
 def picture(uri: str | None) -> dict[str, Any] | None:
-    """A PNG data URI, and whether it is so small that its pixels should stay sharp when enlarged."""
+    """A data URI, and whether it is a PNG so small that its pixels should stay sharp when enlarged."""
     if not uri:
         return None
+    if not uri.startswith("data:image/png"):
+        return {"uri": uri, "pixels": False}
     head = base64.b64decode(uri.partition(",")[2][:32] + "===", validate=False)
     return {"uri": uri, "pixels": int.from_bytes(head[16:20], "big") <= 40}  # IHDR's width, PNG section 11.2.2
 

@@ -16,7 +16,7 @@ _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufdd0-\ufdef\ufeff"
     "\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
 )
-_IMAGE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/]+={0,2}")
+_IMAGE = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
 _LARGEST_IMAGE = 200_000
 
 
@@ -31,7 +31,7 @@ def visible(text: str, longest: int = LONGEST) -> str:
 
 
 def cleaned(value: Any) -> Any:
-    """`value` (parsed JSON) with every text made `visible`; an `image` that is not a PNG data URI becomes None.
+    """`value` (parsed JSON) with every text made `visible`; an `image` that is no data URI of a PNG or JPEG becomes None.
 
     Figures by kind of item may have a kind `image`, too: a mapping is no picture.
     """
