@@ -3,9 +3,9 @@
     python -m benchmarks.night --items 37000 --link-items 38000 --links 770000
 
 The links are planted: items have groups, four fifths of an item's links stay inside its own, and how often each occurs
-follows a power law. The night runs in a scratch project, with the default settings of `pairs`. Then the same stages run one by one as
-plain processes in a second scratch project. What is left of the difference after the orchestrators' imports is what DVC,
-Prefect and MLflow add.
+follows a power law. The night runs in a scratch project, with the default settings of `pairs`. Then the same stages run one
+by one as plain processes in a second scratch project. What is left of the difference after the orchestrators' imports is what
+DVC, Prefect and MLflow add.
 """
 
 import argparse
