@@ -42,7 +42,7 @@ def fresh(tmp_path_factory) -> Path:
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     made = run(root, "make nightly")
     assert made.returncode == 0, made.stdout + made.stderr
-    assert made.stdout.count(", live (new; parent none)") == 2
+    assert made.stdout.count(", live (new; parent none)") == 3
     return root
 
 

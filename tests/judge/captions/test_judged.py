@@ -1,5 +1,7 @@
 """The whole judgement of a captioner whose answers can be told by hand."""
 
+import math
+
 import pyarrow.compute as pc
 import pytest
 
@@ -66,6 +68,9 @@ def test_the_examples_are_shown_with_their_pictures(judged) -> None:
     assert search["ways"]["text"]["rank"] == 1 and search["ways"]["text"]["hits"][0]["right"]
     assert shown["words"]["similar"][0]["word"] == "three", "golden words come first"
     assert "three" not in [hit["word"] for hit in shown["words"]["similar"][0]["hits"]]
+    placed = shown["words"]["map"]
+    assert len({one["word"] for one in placed}) == len(placed) > 10 and all(math.isfinite(sum(one["at"])) for one in placed)
+    assert placed[0]["count"] == max(one["count"] for one in placed)
 
 
 def test_the_same_material_gives_the_same_judgement(judged) -> None:

@@ -62,3 +62,17 @@ def test_photographs_may_be_jpeg_and_nothing_else_may() -> None:
     assert picture(JPEG) == {"uri": JPEG, "pixels": False} and picture(png(1))["pixels"]
     kept = cleaned([{"image": uri} for uri in (JPEG, "data:image/svg+xml;base64,AAAA", "https://x/y.jpg", f"{JPEG}'><b>")])
     assert [one["image"] for one in kept] == [JPEG, None, None, None]
+
+
+def test_words_of_the_map_fill_it_and_frequent_ones_are_large_and_on_top() -> None:
+    given = [
+        {"word": "dog", "at": [0.0, 4.0], "count": 100},
+        {"word": "cat", "at": [2.0, -4.0], "count": 1},
+        {"word": "lost", "at": [float("nan"), 1.0], "count": 5},
+    ]
+    words = spoken.words_of({"words": {"map": given}})
+    assert [one["word"] for one in words["map"]] == ["cat", "dog"]
+    cat, dog = words["map"]
+    assert (dog["x"], dog["y"]) == (spoken.MARGIN, spoken.MAP[1] - spoken.MARGIN)
+    assert (cat["x"], cat["y"]) == (spoken.MAP[0] - spoken.MARGIN, spoken.MARGIN)
+    assert dog["size"] == 22 and cat["size"] < dog["size"]

@@ -128,13 +128,22 @@ class _Asked:
         ]
         return _flat(judge_neighbours(said(*bags), series, **self.bootstrap))
 
+    def _typical(self, count: int) -> list[int]:
+        """Queries, of those answered in every way, that stand for the parts of all: from well found to badly."""
+        both = min((len(vectors_QD) for vectors_QD in self.vectors.values()), default=0)
+        if "text" not in self.ranks:
+            return list(range(min(count, both)))
+        order_Q = np.argsort(self.ranks["text"].expected_Q[:both], kind="stable")
+        places = dict.fromkeys(int((part + 0.5) / count * both) for part in range(count)) if both else {}
+        return [int(order_Q[place]) for place in places]
+
     def shown(self) -> dict[str, Any]:
         """`captions`, `words` and `search`, as `kindex.judge.page` takes them."""
         count = self.sizes.shown
         return {
             "captions": show.captions(self.material, self.spoken, max(1, count // 2)),
-            "words": show.words(self.material, count),
-            "search": show.searches(self.material, self.queries[:count], self.vectors, self.ranks),
+            "words": show.words(self.material, count, self.bootstrap["seed"]),
+            "search": show.searches(self.material, self.queries, self._typical(count), self.vectors, self.ranks),
         }
 
 

@@ -14,6 +14,7 @@ from kindex.judge.captions.material import Material
 from kindex.judge.captions.retrieval import Ranks
 from kindex.judge.captions.spoken import BEAM, GREEDY, NEAREST, Spoken, ordered
 from kindex.judge.captions.words import EVERYDAY, Question, answers, plain_nouns
+from kindex.judge.maps import tsne_2d
 
 LARGE, SMALL = 200, 96
 """Pixels of a side, at most, of a picture beside its captions and of one that was found."""
@@ -21,6 +22,9 @@ LARGE, SMALL = 200, 96
 QUALITY = 80
 HITS, NEAR = 5, 8
 DIGITS = 4
+
+MAPPED = 220
+"""Words on their map: more would lie on one another."""
 
 
 def captions(material: Material, spoken: Spoken, each: int) -> list[dict[str, Any]]:
@@ -54,8 +58,8 @@ def captions(material: Material, spoken: Spoken, each: int) -> list[dict[str, An
     return found
 
 
-def words(material: Material, count: int) -> dict[str, Any]:
-    """Nearest words of frequent nouns and of golden words, and one question of each group of analogies with its answers."""
+def words(material: Material, count: int, seed: int) -> dict[str, Any]:
+    """Nearest words of frequent and of golden nouns, a question of each group of analogies with its answers, and a map."""
     space = material.word
     asked = plain_nouns(material.counts, space, 2 * count, material.golden)
     rows = np.array([space.rows[word] for word in asked], np.int64)
@@ -73,20 +77,35 @@ def words(material: Material, count: int) -> dict[str, Any]:
                 by_sum, by_product = answers(space, question)
                 analogies.append({"asked": list(question[:3]), "right": question.right, "sum": by_sum, "product": by_product})
                 break
-    return {"similar": similar, "analogies": analogies}
+    return {"similar": similar, "analogies": analogies, "map": word_map(material, seed)}
+
+
+def word_map(material: Material, seed: int) -> list[dict[str, Any]]:
+    """The most frequent words with their places by t-SNE of their unit vectors, and how often captions use them."""
+    space, counts = material.word, material.counts
+    rows = sorted(range(len(space.ids)), key=lambda row: (-counts[space.ids[row]], space.ids[row]))[:MAPPED]
+    placed_N2 = tsne_2d(space.unit_ND[rows], seed)
+    if placed_N2 is None:
+        return []
+    return [
+        {"word": space.ids[row], "at": [_rounded(place) for place in place_2], "count": counts[space.ids[row]]}
+        for row, place_2 in zip(rows, placed_N2)
+    ]
 
 
 def searches(
     material: Material,
     queries: Sequence[tuple[str, str]],
+    shown: Sequence[int],
     vectors: Mapping[str, np.ndarray],
     ranks: Mapping[str, Ranks],
 ) -> list[dict[str, Any]]:
-    """What each description finds, by the tower (`text`) and by `inversion`; `rank` is the right image's."""
+    """What each description of `shown` finds, by the tower (`text`) and by `inversion`; `rank` is the right image's."""
     images = list(material.heldout)
     images_ND = material.vectors(images)
     found = []
-    for place, (right, text) in enumerate(queries):
+    for place in shown:
+        right, text = queries[place]
         ways: dict[str, Any] = {}
         for way, vectors_QD in vectors.items():
             if place < len(vectors_QD):

@@ -9,6 +9,9 @@ from kindex.judge.page.text import is_number, number
 PLACES = {"best": "Best", "median": "In the middle", "worst": "Worst"}
 WAYS = {"text": "Text tower", "inversion": "Inversion"}
 
+MAP, MARGIN = (1000, 700), 40
+"""Width and height of the map of words, and what is kept free at its edges, in units of its drawing."""
+
 Rows = list[dict[str, Any]]
 
 
@@ -74,7 +77,7 @@ def _rank(rank: Any, of: Any) -> str:
 
 
 def words_of(evidence: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Words with their nearest, and analogies with two answers, each right or not; None when there are neither."""
+    """Words with their nearest, analogies with two answers, each right or not, and a map; None when there is none of them."""
     given = evidence.get("words") or {}
     similar = [
         {
@@ -97,4 +100,28 @@ def words_of(evidence: Mapping[str, Any]) -> dict[str, Any] | None:
         }
         for one in given.get("analogies") or []
     ]
-    return {"similar": similar, "analogies": analogies} if similar or analogies else None
+    placed = _placed(given.get("map") or [])
+    return {"similar": similar, "analogies": analogies, "map": placed} if similar or analogies or placed else None
+
+
+def _placed(given: Rows) -> Rows:
+    """Words of the map with places in `MAP` and sizes by how often they are used; what has no place is left out."""
+    sound = [one for one in given if len(at := one.get("at") or []) == 2 and all(map(is_number, at))]
+    if not sound:
+        return []
+    least, most = ([pick(one["at"][axis] for one in sound) for axis in (0, 1)] for pick in (min, max))
+    often = max(float(one.get("count") or 1) for one in sound)
+
+    def along(one: Mapping[str, Any], axis: int) -> int:
+        share = (one["at"][axis] - least[axis]) / ((most[axis] - least[axis]) or 1)
+        return round(MARGIN + share * (MAP[axis] - 2 * MARGIN))
+
+    return [
+        {
+            "word": one.get("word", ""),
+            "x": along(one, 0),
+            "y": along(one, 1),
+            "size": round(10 + 12 * (float(one.get("count") or 1) / often) ** 0.4),
+        }
+        for one in reversed(sound)  # the most frequent are drawn last, so on top
+    ]
