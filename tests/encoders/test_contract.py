@@ -20,7 +20,13 @@ from tests.encoders.planted import Planted, planted
 from tests.encoders.project import digests, project, run_train
 
 
-@pytest.fixture(params=families(), scope="module")
+SLOW = {"captioner"}
+"""Families whose fits take seconds; their contract is tested with the slow tests."""
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in families()], scope="module"
+)
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
