@@ -19,7 +19,6 @@ from kindex.stages.terminal import TerminalWatch
 from tests.encoders.planted import Planted, planted
 from tests.encoders.project import digests, project, run_train
 
-
 SLOW = {"captioner"}
 """Families whose fits take seconds; their contract is tested with the slow tests."""
 

@@ -1,6 +1,6 @@
 """Run one stage: take its mutex, fix the threads, write to a temporary folder, rename, note the cost.
 
-This is what DVC calls. Nothing heavy is imported before the threads are fixed, for OpenMP and BLAS read them once.
+This is what DVC calls. Nothing but numpy is imported before the threads are fixed, for OpenMP and BLAS read them once.
 """
 
 import contextlib
@@ -97,6 +97,9 @@ def fix_threads(threads: int) -> None:
     os.environ["OMP_WAIT_POLICY"] = "passive"
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads)  # numpy is imported already, and its BLAS has read the environment
 
 
 def _die_with_parent() -> None:
