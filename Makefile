@@ -23,7 +23,7 @@ nightly: setup  ## run the nightly flow: ARGS='--help' shows what it takes
 	@$(BIN)/python -m flows.nightly $(ARGS)
 
 test: setup     ## the fast tests
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow" $(ARGS)  # two workers, a core each
 
 test-slow: setup ## servers, whole nights, kills, a real browser
 	@$(BIN)/pytest -n 2 --dist loadfile -m slow $(ARGS)
