@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from kindex import cli
 from kindex.ask import live as live_module
 from kindex.core.layout import Layout
 from tests.ask import captioned, linked
 from tests.ask.captioned import COLOURS, MODEL, Played, png
+from tests.commands import runner
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +32,7 @@ def kindex(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     for name, content in {"red.png": png(COLOURS["red"]), "photos/b.jpg": png(COLOURS["blue"]), "broken.png": b"x"}.items():
         (tmp_path / name).write_bytes(content)
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["kindex", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        written = capsys.readouterr()
-        assert "Traceback" not in written.err
-        return int(end.value.code or 0), written.out, written.err
-
-    return run
+    return runner(monkeypatch, capsys)
 
 
 def test_help_has_the_commands_and_examples(kindex: Any) -> None:

@@ -10,16 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from kindex.core.catalogue import CAPTIONS, IMAGES, ITEMS, Catalogue
-from kindex.core.contents import contents
 from kindex.core.errors import ConfigError, DataGateError
 from kindex.core.files import pretty_json
 from kindex.core.layout import Layout
 from kindex.core.lock import Lock, write_lock
-from kindex.core.params import IndexParams, load
-from kindex.core.publish import build, promote
-from kindex.core.space import Space, unit, write_space
+from kindex.core.space import Space, unit
 from kindex.core.split import Split, write_split
-from kindex.index.build import build as build_index
+from tests.ask.staged import publish, write_outputs
 
 MODEL = "squares-captioner"
 PARAMS = """
@@ -133,25 +130,12 @@ def published(root: Path, encoder: Any = None) -> Layout:
     heldout = list(SHADES)[::3]
     write_split(layout.out("split", "squares"), Split(squares([n for n in SHADES if n not in heldout]), squares(heldout)))
     spaces = list(encoder.embed(squares(list(SHADES))).values()) if encoder else played_spaces()
-    train, index, evaluate = (layout.out(stage, MODEL) for stage in ("train", "index", "evaluate"))
-    for folder in (train / "encoder", index, evaluate):
-        folder.mkdir(parents=True, exist_ok=True)
-    for space in spaces:
-        write_space(train / "spaces" / f"{space.kind}.parquet", space)
-        built = build_index(space, IndexParams())
-        built.save(index / f"{space.kind}.faiss")
-        (index / f"{space.kind}.json").write_bytes(pretty_json(built.about()))
-    (train / "encoder" / "config.json").write_bytes(pretty_json({"dimensions": 3, "seed": 7, "threads": 1}))
+    write_outputs(layout, MODEL, spaces, {"dimensions": 3, "seed": 7, "threads": 1}, {"bleu_4": 0.5})
+    folder = layout.out("train", MODEL) / "encoder"
     if encoder:
-        encoder.save(train / "encoder")
+        encoder.save(folder)
     else:
-        (train / "encoder" / "encoder.json").write_bytes(pretty_json({"family": "captioner"}))
-        (train / "encoder" / "encoder.safetensors").write_bytes(b"played")
-    (index / "table.json").write_bytes(pretty_json([]))
-    (train / "history.jsonl").write_text("{}\n")
-    (evaluate / "report.json").write_bytes(pretty_json({"bleu_4": 0.5}))
-    (evaluate / "evidence.json").write_bytes(pretty_json({}))
-    files, notes = contents(layout, load(layout.params), MODEL)
-    manifest, _ = build(layout.releases(MODEL), MODEL, files, notes, {"night": "2024-05-01"})
-    promote(layout.releases(MODEL), manifest.version, manifest.parent)
+        (folder / "encoder.json").write_bytes(pretty_json({"family": "captioner"}))
+        (folder / "encoder.safetensors").write_bytes(b"played")
+    publish(layout, MODEL, {"night": "2024-05-01"})
     return layout

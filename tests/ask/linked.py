@@ -7,17 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from kindex.core.catalogue import ITEMS, LINKS, Catalogue
-from kindex.core.contents import contents
-from kindex.core.files import pretty_json
 from kindex.core.layout import Layout
 from kindex.core.lock import Lock, write_lock
-from kindex.core.params import IndexParams, load
-from kindex.core.publish import build, promote
-from kindex.core.space import write_space
 from kindex.core.split import Split, write_split
 from kindex.core.watch import Silent
 from kindex.encoders import pairs
-from kindex.index.build import build as build_index
+from tests.ask.staged import publish, write_outputs
 
 MODEL = "films-pairs"
 PARAMS = """
@@ -65,21 +60,8 @@ def published(root: Path, rows: list[dict[str, Any]], family: str = "pairs") -> 
     write_split(layout.out("split", "films"), Split(train, Catalogue("films", {"items": items, "links": LINKS.empty_table()})))
     config = pairs.Config(dimensions=6, objective="least_squares")
     encoder = pairs.fit(train, config, rng=np.random.Generator(np.random.PCG64(7)), watch=Silent())
-    out, index, evaluate = (layout.out(stage, MODEL) for stage in ("train", "index", "evaluate"))
-    for folder in (out / "encoder", index, evaluate):
-        folder.mkdir(parents=True, exist_ok=True)
-    encoder.save(out / "encoder")
-    (out / "encoder" / "config.json").write_bytes(pretty_json({"dimensions": 6, "seed": 7, "threads": 1}))
-    for space in encoder.embed(train).values():
-        write_space(out / "spaces" / f"{space.kind}.parquet", space)
-        built = build_index(space, IndexParams())
-        built.save(index / f"{space.kind}.faiss")
-        (index / f"{space.kind}.json").write_bytes(pretty_json(built.about()))
-    (index / "table.json").write_bytes(pretty_json([]))
-    (out / "history.jsonl").write_text("{}\n")
-    (evaluate / "report.json").write_bytes(pretty_json({"link_recall_at_10": 0.5}))
-    (evaluate / "evidence.json").write_bytes(pretty_json({}))
-    files, notes = contents(layout, load(layout.params), MODEL)
-    manifest, _ = build(layout.releases(MODEL), MODEL, files, notes, {"night": "2024-05-01"})
-    promote(layout.releases(MODEL), manifest.version, manifest.parent)
+    spaces = encoder.embed(train).values()
+    write_outputs(layout, MODEL, spaces, {"dimensions": 6, "seed": 7, "threads": 1}, {"link_recall_at_10": 0.5})
+    encoder.save(layout.out("train", MODEL) / "encoder")
+    publish(layout, MODEL, {"night": "2024-05-01"})
     return layout

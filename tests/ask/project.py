@@ -6,16 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from kindex.core.catalogue import IMAGES, ITEMS, LINKS, Catalogue
-from kindex.core.contents import contents
 from kindex.core.files import pretty_json
 from kindex.core.layout import Layout
 from kindex.core.lock import Lock, write_lock
-from kindex.core.params import IndexParams, load
-from kindex.core.publish import build, promote
 from kindex.core.release import Manifest
-from kindex.core.space import Space, write_space
+from kindex.core.space import Space
 from kindex.core.split import Split, write_split
-from kindex.index.build import build as build_index
+from tests.ask.staged import publish, write_outputs
 
 WORDS = ("king", "queen", "man", "woman", "torch.optim.adam", "torch.optim.sgd", "json", "Łódź")
 PARAMS = """
@@ -61,19 +58,11 @@ def make_stages(root: Path, vectors_ND: np.ndarray = VECTORS, recall: float = 0.
         Space("word", WORDS, vectors_ND.astype(np.float32)),
         Space("book", ("king", "dune"), np.array([[1, 0], [0, 2]], np.float32), metric="dot"),
     ]
-    train, index, evaluate = (layout.out(stage, "words-pairs") for stage in ("train", "index", "evaluate"))
-    for folder in (train / "encoder", index, evaluate):
-        folder.mkdir(parents=True, exist_ok=True)
-    for space in spaces:
-        write_space(train / "spaces" / f"{space.kind}.parquet", space)
-        built = build_index(space, IndexParams())
-        built.save(index / f"{space.kind}.faiss")
-        (index / f"{space.kind}.json").write_bytes(pretty_json(built.about()))
-    (index / "table.json").write_bytes(pretty_json([]))
-    (train / "encoder" / "config.json").write_bytes(pretty_json({"dimensions": 4, "seed": 7, "threads": 1, "epochs": 40}))
+    config = {"dimensions": 4, "seed": 7, "threads": 1, "epochs": 40}
+    write_outputs(layout, "words-pairs", spaces, config, {"link_recall_at_10": recall})
+    train, evaluate = (layout.out(stage, "words-pairs") for stage in ("train", "evaluate"))
     (train / "encoder" / "encoder.json").write_bytes(pretty_json({"family": "pairs"}))
     (train / "history.jsonl").write_text('{"epoch": 1, "loss": 0.5}\n')
-    (evaluate / "report.json").write_bytes(pretty_json({"link_recall_at_10": recall}))
     headline = {"metric": "link_recall_at_10", "value": recall}
     (evaluate / "evidence.json").write_bytes(pretty_json({"headline": headline}))
     (evaluate / "report.html").write_text("<p>report</p>")
@@ -82,9 +71,4 @@ def make_stages(root: Path, vectors_ND: np.ndarray = VECTORS, recall: float = 0.
 
 def release(layout: Layout, night: str = "2024-05-01", live: bool = True) -> Manifest:
     """Build a release from the stage outputs and, unless told, promote it over the live one."""
-    folder = layout.releases("words-pairs")
-    files, notes = contents(layout, load(layout.params), "words-pairs")
-    manifest, _ = build(folder, "words-pairs", files, notes, {"night": night, "verdict": {"passed": True}})
-    if live:
-        promote(folder, manifest.version, manifest.parent)
-    return manifest
+    return publish(layout, "words-pairs", {"night": night, "verdict": {"passed": True}}, live)

@@ -1,7 +1,6 @@
 """New items: placed by their links, in one question and in bulk; every answer says where its vector comes from."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kindex import cli
 from kindex.ask.fold_in import fold_in
 from kindex.ask.link_rows import Columns
 from kindex.ask.live import open_live
@@ -18,6 +16,7 @@ from kindex.ask.unseen import Unseen
 from kindex.core.errors import ConfigError, DamagedError, DataGateError
 from kindex.core.layout import Layout
 from tests.ask.linked import MODEL, ODD, films, published, ring
+from tests.commands import runner
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +33,7 @@ def unseen(project: Layout) -> Unseen:
 def kindex(project: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     monkeypatch.setenv("KINDEX_ROOT", str(project.root))
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["kindex", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        written = capsys.readouterr()
-        assert "Traceback" not in written.err
-        return int(end.value.code or 0), written.out, written.err
-
-    return run
+    return runner(monkeypatch, capsys)
 
 
 def test_a_new_item_is_near_to_those_that_share_its_links(unseen: Unseen) -> None:
