@@ -21,9 +21,9 @@ HELD_BACK = {
 
 
 def closure(root: str) -> dict[str, set[str]]:
-    """Each distribution needed by `root` and its extra `dev`, with the distributions that ask for it."""
+    """Each distribution needed by `root` and its extras `dev` and `team`, with the distributions that ask for it."""
     askers: dict[str, set[str]] = {}
-    waiting = [(root, frozenset({"dev"}))]
+    waiting = [(root, frozenset({"dev", "team"}))]
     seen = set()
     while waiting:
         name, extras = waiting.pop()

@@ -14,7 +14,7 @@ echo "setting up $venv: about 2 GB, two to five minutes the first time"
 echo "  1 of 3: torch"
 "$venv/bin/pip" install -qq --disable-pip-version-check -c constraints.txt torch==2.13.0
 echo "  2 of 3: everything else"
-"$venv/bin/pip" install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+"$venv/bin/pip" install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,team]'
 echo "  3 of 3: the local stores of Prefect and MLflow"
 "$venv/bin/python" -m tasks.stores
 printf '%s\n' "$wanted" > "$venv/.ready"

@@ -41,7 +41,7 @@ def test_help_has_the_commands_and_examples(kindex: Any) -> None:
     for command in ("caption", "describe", "similar", "analogy", "export", "fold-in"):
         assert kindex(command, "--help")[0] == 0
     shown = " ".join(out.split())
-    assert "kindex describe scenes-captioner" in shown and "kindex analogy scenes-captioner man men woman" in shown
+    assert "kindex describe scenes-captions" in shown and "kindex analogy scenes-captions circle circles star" in shown
 
 
 def test_a_caption_is_a_line_for_each_file(kindex: Any) -> None:

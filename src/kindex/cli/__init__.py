@@ -19,10 +19,10 @@ Examples:
 - `kindex similar modules-pairs torch.optim.adam -k 5`
 - `kindex analogy modules-pairs --plus torch.optim.adam --plus json.decoder --minus json.encoder`
 - `kindex similar modules-pairs --links "json,urllib.request"`: a module that the release does not have, by what it imports
-- `kindex caption scenes-captioner holiday.jpg photos/`: what images show, from files of any size
-- `kindex describe scenes-captioner "a dog runs through water" --by both --show found.html`: images by a description
-- `kindex similar scenes-captioner --image holiday.jpg`: images like one that the release does not have
-- `kindex similar scenes-captioner --space words boy`, then `kindex analogy scenes-captioner man men woman`
+- `kindex caption scenes-captions holiday.jpg photos/`: what images show, from files of any size
+- `kindex describe scenes-captions "two red circles" --by both --show found.html`: images by a description
+- `kindex similar scenes-captions --image holiday.jpg`: images like one that the release does not have
+- `kindex similar scenes-captions --space words circle`, then `kindex analogy scenes-captions circle circles star`
 - `kindex fold-in modules-pairs links.csv --to vectors.parquet`: many of them
 - `kindex export modules-pairs --to neighbours.parquet -k 20`
 - `kindex releases modules-pairs`, then `kindex rollback modules-pairs`

@@ -14,6 +14,7 @@ from kindex.core.files import pretty_json, read_json
 from kindex.core.layout import Layout
 from kindex.core.lock import read_lock
 from kindex.core.params import Params
+from kindex.core.parent import read_parent
 
 Part = Path | bytes
 
@@ -34,10 +35,18 @@ def contents(layout: Layout, params: Params, model: str) -> tuple[dict[str, Part
         files[f"index/{path.stem}.json"] = _needed(index / f"{path.stem}.json", f"index@{model}")
         if params.indexes[model].neighbours != "cosine":
             files[f"offsets/{path.name}"] = _needed(index / "offsets" / path.name, f"index@{model}")
+        if (places := index / "places" / path.name).is_file():
+            files[f"index/places/{path.name}"] = places
     files["index/table.json"] = _needed(index / "table.json", f"index@{model}")
     for path in _all(train / "encoder", "*", f"train@{model}"):
         files[f"encoder/{path.name}"] = path
     files["history.jsonl"] = _needed(train / "history.jsonl", f"train@{model}")
+    if (train / "refresh.json").is_file():
+        files["refresh.json"] = train / "refresh.json"
+    for path in sorted((train / "rows").glob("*.parquet")):
+        files[f"rows/{path.name}"] = path
+    if (queries := evaluate / "queries.parquet").is_file():
+        files["queries.parquet"] = queries
     files["report.json"] = _needed(evaluate / "report.json", f"evaluate@{model}")
     files["evidence.json"] = _needed(evaluate / "evidence.json", f"evaluate@{model}")
     files["items.parquet"] = _items(layout.out("split", catalogue))
@@ -55,7 +64,7 @@ def lineage(layout: Layout, params: Params, model: str) -> dict[str, Any]:
     config = read_json(_needed(layout.out("train", model) / "encoder" / "config.json", f"train@{model}"))
     settings = {
         "catalogue": asdict(params.catalogue(block.catalogue)),
-        "model": {"catalogue": block.catalogue, "family": block.family, **config},
+        "model": {"catalogue": block.catalogue, "family": block.family, **config, "refresh": asdict(block.refresh)},
         "index": asdict(params.indexes[model]),
         "evaluate": {**asdict(params.evaluate), "golden": list(params.evaluate.golden.get(model, ()))},
     }
@@ -64,6 +73,7 @@ def lineage(layout: Layout, params: Params, model: str) -> dict[str, Any]:
         "catalogue": block.catalogue,
         "kinds": _kinds(layout.out("split", block.catalogue) / "train"),
         "lock": {"source": lock.source, "digest": lock.digest, "snapshot": lock.snapshot},
+        "parent": asdict(parent) if (parent := read_parent(layout.parent(model))) else None,
         "settings": settings,
     }
 

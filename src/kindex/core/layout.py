@@ -25,6 +25,10 @@ class Layout:
         """Which snapshot of the catalogue's source we mean; in git."""
         return self.root / "locks" / f"{catalogue}.json"
 
+    def parent(self, model: str) -> Path:
+        """Which release of the model the next one starts from, if any; in git. See `kindex.core.parent`."""
+        return self.root / "locks" / "parents" / f"{model}.json"
+
     def out(self, stage: str, key: str) -> Path:
         """The outputs of one stage for one key; owned by DVC."""
         return self.root / "data" / stage / key
@@ -58,6 +62,11 @@ class Layout:
 
     def mutex(self, name: str) -> Path:
         return self.var / "mutex" / f"{name}.lock"
+
+    @property
+    def nights(self) -> Path:
+        """What every night did, one file for each logical date; see `tasks.journal`."""
+        return self.var / "nights"
 
     @property
     def outbox(self) -> Path:

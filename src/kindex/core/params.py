@@ -106,12 +106,33 @@ class Threshold:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefreshParams:
+    """When a night re-embeds only what changed since the live release, and when it builds the model anew."""
+
+    mode: Literal["auto", "full"] = "auto"  # full: every night trains anew
+    max_change: float = 0.05  # share of train rows changed since the last full build, up to which items are only folded in
+    max_warm_change: float = 0.25  # above max_change and up to this: trained from the live vectors and settings; 0: never
+    max_drift: float = 0.02  # fall, since the full build, of how well unchanged items agree with what their links say now
+    max_nights: int = 30  # releases made from one another since the last full build
+    max_age_days: int = 30  # days since the last full build
+
+    def __post_init__(self) -> None:
+        for name in ("max_change", "max_warm_change", "max_drift"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, allowed: 0 to 1")
+        for name in ("max_nights", "max_age_days"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, allowed: 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelParams:
     """One block of `models`: a family trained on a catalogue. `config` is what remains of the block."""
 
     catalogue: str
     family: str
     config: dict[str, Any]
+    refresh: RefreshParams = RefreshParams()
 
     @property
     def threads(self) -> int:
@@ -215,8 +236,9 @@ def _model(key: str, block: Any, catalogues: Mapping[str, CatalogueParams]) -> M
     if block["catalogue"] not in catalogues:
         near = choices(block["catalogue"], catalogues)
         raise ConfigError(f"models.{key}.catalogue is {block['catalogue']!r}: {near}. Edit params.yaml")
-    config = {name: value for name, value in block.items() if name not in ("catalogue", "family")}
-    return ModelParams(catalogue=block["catalogue"], family=block["family"], config=config)
+    refresh = build(RefreshParams, block.get("refresh") or {}, f"models.{key}.refresh")
+    config = {name: value for name, value in block.items() if name not in ("catalogue", "family", "refresh")}
+    return ModelParams(catalogue=block["catalogue"], family=block["family"], config=config, refresh=refresh)
 
 
 def _gate(key: str, lines: Any) -> tuple[Threshold, ...]:
