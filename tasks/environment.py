@@ -3,10 +3,14 @@
 Every value is a default (`os.environ.setdefault`): a team's own server, database or home is a variable, not code.
 """
 
+import base64
+import http.client
 import json
 import os
+import re
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +19,7 @@ from kindex.core.errors import ConfigError
 from kindex.core.layout import Layout
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PASSWORD = 12  # characters at least, of a page on another host; infra/start.sh wants as many
 
 
 def defaults(layout: Layout) -> dict[str, str]:
@@ -43,9 +48,19 @@ def settle(layout: Layout) -> None:
     """Set the defaults, and put this interpreter's folder first on PATH: `python` in dvc.yaml must be this one."""
     for name, value in defaults(layout).items():
         os.environ.setdefault(name, value)
+    hide_password()
     own = str(Path(sys.executable).parent)
     if os.environ.get("PATH", "").split(os.pathsep)[0] != own:
         os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", os.defpath)])
+
+
+def hide_password() -> None:
+    """Move a password from inside PREFECT_API_URL to PREFECT_API_AUTH_STRING: the address is printed, logged and shown."""
+    found = re.fullmatch(r"(\w+://)?([^/?]*)@(.*)", os.environ.get("PREFECT_API_URL", ""))
+    if found:
+        scheme, password, rest = found.groups(default="")
+        os.environ["PREFECT_API_URL"] = scheme + rest
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", urllib.parse.unquote(password))
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,7 @@ class Server:
 
 def server(layout: Layout) -> Server:
     """The server to use; sets PREFECT_API_URL for a standing one. An address that does not answer is `down`."""
+    hide_password()
     given = os.environ.get("PREFECT_API_URL")
     if given:
         trouble = unreachable(given)
@@ -88,21 +104,24 @@ def read_pages(layout: Layout) -> dict[str, str]:
 def unreachable(api: str, seconds: float = 2.0) -> str:
     """Why `api` does not answer its health check, or an empty string when it does."""
     headers = {"Authorization": f"Bearer {key}"} if (key := os.environ.get("PREFECT_API_KEY")) else {}
+    if password := os.environ.get("PREFECT_API_AUTH_STRING"):
+        headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
     try:
         request = urllib.request.Request(f"{api.rstrip('/')}/health", headers=headers)
         with urllib.request.urlopen(request, timeout=seconds) as answer:
             return "" if answer.status == 200 else f"status {answer.status}"
     except urllib.error.HTTPError as error:
         return f"status {error.code}" if error.code >= 500 else ""  # it answers; what it refuses is the client's to say
-    except (OSError, ValueError) as error:
-        return str(getattr(error, "reason", error))
+    except (OSError, ValueError, http.client.HTTPException) as error:  # the last: what answers speaks no HTTP
+        return str(getattr(error, "reason", error)) or type(error).__name__
 
 
 def require_loopback(host: str) -> None:
     """Raise `ConfigError` when `host` is not this machine's own and no password guards the page."""
-    if host in LOOPBACK or os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+    user, _, password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING", "").partition(":")
+    if host in LOOPBACK or (user and len(password) >= PASSWORD):
         return
     raise ConfigError(
         f"--host is {host!r}, allowed: {', '.join(LOOPBACK)}. "
-        "Another host needs a password: set PREFECT_SERVER_API_AUTH_STRING=user:password"
+        f"Another host needs a password: set PREFECT_SERVER_API_AUTH_STRING=user:password, {PASSWORD} characters or more"
     )

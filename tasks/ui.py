@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kindex.core import mutex
@@ -26,12 +26,16 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Page:
-    """One server: its command, the address that it answers, and where its health is asked."""
+    """One server: its command, the address that it answers, where its health is asked, and what only it is told.
+
+    `settings` are variables of its environment: a database's password belongs on no command line, which all can list.
+    """
 
     name: str
     command: list[str]
     address: str
     health: str
+    settings: dict[str, str] = field(default_factory=dict)
 
 
 def pages(layout: Layout, host: str) -> list[Page]:
@@ -45,9 +49,9 @@ def pages(layout: Layout, host: str) -> list[Page]:
     store = address(layout)
     if not store.startswith("http"):
         port = free_port(LOOPBACK, 5000)
-        mlflow = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--workers", "1"]
-        mlflow += ["--host", LOOPBACK, "--port", str(port)]
-        found.append(Page("mlflow", mlflow, f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{port}/health"))
+        mlflow = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", LOOPBACK, "--port", str(port)]
+        where = f"http://{LOOPBACK}:{port}"
+        found.append(Page("mlflow", mlflow, where, f"{where}/health", {"MLFLOW_BACKEND_STORE_URI": store}))
     return found
 
 
@@ -73,6 +77,8 @@ def serve(layout: Layout, host: str) -> None:
     environment.settle(layout)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # nine processes become two
     os.environ.pop("PREFECT_API_URL", None)
+    if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):  # its own parts ask it, too
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
     with mutex.hold(layout.mutex("ui"), f"the pages of {layout.root}"):
         stores.prepare(layout)
         wanted = pages(layout, host)
@@ -101,7 +107,12 @@ def started(wanted: Sequence[Page], layout: Layout) -> Iterator[dict[str, subpro
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("wb") as output:
                 running[page.name] = subprocess.Popen(
-                    page.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                    page.command,
+                    env={**os.environ, **page.settings},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
                 )
         yield running
     finally:

@@ -106,5 +106,48 @@ def test_loopback_needs_no_password(layout, host):
 def test_another_host_needs_a_password(layout):
     with pytest.raises(ConfigError, match=r"'0\.0\.0\.0', allowed: 127\.0\.0\.1.*PREFECT_SERVER_API_AUTH_STRING"):
         environment.require_loopback("0.0.0.0")
-    os.environ["PREFECT_SERVER_API_AUTH_STRING"] = "user:secret"
+    os.environ["PREFECT_SERVER_API_AUTH_STRING"] = "user:0123456789ab"
     environment.require_loopback("0.0.0.0")
+
+
+@pytest.mark.parametrize("password", ["", "canary", "canary:", "canary:short", ":0123456789ab", "0123456789ab"])
+def test_another_host_needs_a_real_password(layout, password):
+    os.environ["PREFECT_SERVER_API_AUTH_STRING"] = password
+    with pytest.raises(ConfigError, match="12 characters or more") as refused:
+        environment.require_loopback("0.0.0.0")
+    assert not password or password not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "address", "password"),
+    [
+        ("http://team:p%40ss@prefect:4200/api", "http://prefect:4200/api", "team:p@ss"),
+        ("https://team:a@b@prefect/api", "https://prefect/api", "team:a@b"),
+        ("http://prefect:4200/api", "http://prefect:4200/api", None),
+        ("http://prefect/api?at=a@b", "http://prefect/api?at=a@b", None),
+        ("nonsense", "nonsense", None),
+    ],
+)
+def test_a_password_leaves_the_address_of_the_server(layout, given, address, password):
+    os.environ["PREFECT_API_URL"] = given
+    environment.settle(layout)
+    environment.settle(layout)
+    assert os.environ["PREFECT_API_URL"] == address
+    assert os.environ.get("PREFECT_API_AUTH_STRING") == password
+
+
+@pytest.mark.parametrize("given", ["http://team:canary@127.0.0.1:9/api", "team:canary@127.0.0.1", "ftp://team:canary@x/api"])
+def test_a_server_that_is_down_is_named_without_its_password(layout, given):
+    os.environ["PREFECT_API_URL"] = given
+    found = environment.server(layout)
+    assert found.kind == "down"
+    assert "canary" not in f"{found}"
+
+
+def test_the_health_check_sends_the_password(layout, health):
+    handler, address = health
+    seen = []
+    handler.do_GET = lambda self: (seen.append(self.headers["Authorization"]), self.send_response(200), self.end_headers())
+    os.environ["PREFECT_API_AUTH_STRING"] = "team:canary"
+    assert environment.unreachable(f"{address}/api") == ""
+    assert seen == ["Basic dGVhbTpjYW5hcnk="]
