@@ -57,7 +57,7 @@ def test_errors_name_the_catalogue_and_the_setting(tmp_path):
 
 
 def test_kinds_are_the_sources_only():
-    assert kinds() == ["captioned_images", "digits", "files", "python_environment", "scenes", "wikipedia_books"]
+    assert kinds() == ["captioned_images", "digits", "files", "python_environment", "scenes", "sql", "wikipedia_books"]
 
 
 def test_other_errors_pass_through_unnamed():

@@ -57,10 +57,13 @@ def lock(
     catalogue: Annotated[str | None, typer.Argument(help="A catalogue of params.yaml")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every catalogue")] = False,
     accept: Annotated[bool, typer.Option(help="Accept data of another size or with other columns")] = False,
+    purge: Annotated[
+        bool, typer.Option(help="Remove what a source keeps of rows that went; former locks cannot be read")
+    ] = False,
 ) -> None:
     """Lock a catalogue's source as it is now; the next night reads exactly that. Commit the file that it names."""
     from kindex.core.params import load
-    from kindex.sources.locking import move
+    from kindex.sources import locking
 
     layout = find()
     params = load(layout.params)
@@ -68,10 +71,14 @@ def lock(
         raise ConfigError(f"name one catalogue, or give --all. Catalogues: {', '.join(params.catalogues)}")
     for key in params.catalogues if every else [str(catalogue)]:
         params.catalogue(key)
-        now, moved = move(layout, params, key, accept=accept)
+        now, moved = locking.move(layout, params, key, accept=accept)
         change = "moved to" if moved else "unchanged at"
         taken = ", takes any volume and columns once" if accept else ""
-        print(f"{layout.lock(key).relative_to(layout.root)}: {change} {now.digest[:12]}{taken}")
+        brought = locking.brought(now.moved)
+        what = f" ({printable(brought)})" if moved and brought else ""
+        print(f"{layout.lock(key).relative_to(layout.root)}: {change} {now.digest[:12]}{what}{taken}")
+        if purge and locking.purge(layout, params, key):
+            print(f"var/snapshots/{key}: holds nothing of rows that went")
 
 
 def settings() -> None:
@@ -88,6 +95,7 @@ def settings() -> None:
     own = package_folder("core", "params.py")
     sections: list[tuple[str, Path, str]] = [
         *((f"catalogues.NAME.source, kind {kind}", package_folder("sources", f"{kind}.py"), "Config") for kind in kinds()),
+        ("catalogues.NAME.source.links and .items, kind sql", package_folder("sources", "sql.py"), "Rows"),
         ("catalogues.NAME.checks", own, "CheckParams"),
         ("catalogues.NAME.split", own, "SplitParams"),
         *((f"models.NAME, family {name}", _family_file(name), "Config") for name in families()),

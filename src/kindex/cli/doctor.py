@@ -179,19 +179,18 @@ def _outbox(layout: Layout) -> Iterator[Finding]:
 
 
 def _locks(layout: Layout, params: "Params") -> Iterator[Finding]:
-    from kindex.core.lock import Lock, read_lock
-    from kindex.sources import source
+    from kindex.core.lock import read_lock
+    from kindex.sources.locking import look
 
-    for key, block in params.catalogues.items():
+    for key in params.catalogues:
         subject = f"lock {key}"
         try:
-            lock = read_lock(layout.lock(key))
-            module, config = source(block, key)
-            now = Lock(str(block.source["kind"]), module.snapshot(config, layout.root))
+            read_lock(layout.lock(key))
+            moved = look(layout, params, key)[0]
         except KindexError as error:
             yield Finding("fail", subject, str(error))
             continue
-        if now.digest == lock.digest:
+        if not moved:
             yield Finding("ok", subject, "the source is as locked")
         else:
             cure = f"the next night moves the lock; `kindex lock {key}` does it now"

@@ -18,6 +18,8 @@ class Lock:
     # of the last data that passed validation when this was locked: rows by table, and column types by table or file
     expected_rows: dict[str, int] | None = None
     expected_columns: dict[str, dict[str, str]] | None = None
+    # what the last move brought, for people: files or rows that were added, changed and removed
+    moved: dict[str, Any] | None = None
 
     @property
     def digest(self) -> str:
@@ -31,7 +33,7 @@ def read_lock(path: Path) -> Lock:
         raise ConfigError(f"{path} is missing: run `kindex lock {path.stem}` to lock the source as it is now")
     raw = read_json(path)
     try:
-        lock = Lock(raw["source"], raw["snapshot"], raw["expected_rows"], raw.get("expected_columns"))
+        lock = Lock(raw["source"], raw["snapshot"], raw["expected_rows"], raw.get("expected_columns"), raw.get("moved"))
         written = raw["digest"]
     except (KeyError, TypeError) as error:
         raise DamagedError(f"{path} is not a lock ({error!r}). Run `kindex lock {path.stem}`") from None
@@ -41,4 +43,7 @@ def read_lock(path: Path) -> Lock:
 
 
 def write_lock(path: Path, lock: Lock) -> None:
-    write_atomic(path, pretty_json({**asdict(lock), "digest": lock.digest}))
+    content = {**asdict(lock), "digest": lock.digest}
+    if not lock.moved:
+        del content["moved"]
+    write_atomic(path, pretty_json(content))

@@ -8,6 +8,15 @@ A source is a module with four names:
     read(config, snapshot, root, watch) -> Ingested
                            exactly that snapshot. Raises `NotAsLockedError` when the source is no longer it
 
+More where they are true:
+
+    advance(config, root, former, name, *, fresh, dry) -> (snapshot, moved)
+                           instead of `snapshot`, for a source that moves on from the `former` one and keeps what it read below
+                           `var/snapshots/<name>`: `fresh` reads everything, `dry` keeps nothing. `moved` is for people
+    purged(config, root, snapshot), tidy(root, snapshot)
+                           for such a source: the same snapshot without values of rows that went, and then the rest removed
+    changes(former, now)   what differs between two snapshots, for people: {"files": {"added": [names], "changed": …}}
+
 A source does not know the name of its catalogue: its errors speak of `source.<setting>`; see `named`.
 """
 
@@ -46,12 +55,19 @@ class NotAsLockedError(DataGateError):
     """The source is there but is not the snapshot that is locked; the message names what differs."""
 
 
-class MissingColumnError(DataGateError):
-    """A file has not the column that a setting names. `columns` are those that it has, by file."""
+class ColumnError(DataGateError):
+    """A column that a setting names is not as it must be. `columns` are those that the file has, by file."""
+
+    def __init__(self, name: str, column: str, columns: dict[str, str], message: str) -> None:
+        self.column, self.columns = column, {name: columns}
+        super().__init__(message)
+
+
+class MissingColumnError(ColumnError):
+    """A file has not the column that a setting names."""
 
     def __init__(self, name: str, column: str, columns: dict[str, str]) -> None:
-        self.column, self.columns = column, {name: columns}
-        super().__init__(f"{name} has no column {column!r}: {choices(column, columns, most=40)}")
+        super().__init__(name, column, columns, f"{name} has no column {column!r}: {choices(column, columns, most=40)}")
 
 
 def kinds() -> list[str]:

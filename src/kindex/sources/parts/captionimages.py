@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kindex.core import quarantine
-from kindex.core.errors import DamagedError, DataGateError
-from kindex.sources import MissingColumnError, NotAsLockedError
+from kindex.core.errors import DamagedError
+from kindex.sources import ColumnError, MissingColumnError, NotAsLockedError
 from kindex.sources.parts.captionfolder import Folder
 from kindex.sources.parts.reading import read_rows
 from kindex.sources.parts.rows import Role, Rows, absent
@@ -90,7 +90,7 @@ def folder_contents(root: Path, name: str, folder: Folder, wanted: list[Image]) 
 
 
 def parquet_contents(name: str, handle: BinaryIO, column: str, wanted: list[Image]) -> Iterator[bytes | dict[str, Any]]:
-    """The bytes of each image, whose rows ascend, or why it has none. Raises `MissingColumnError`, `DataGateError`,
+    """The bytes of each image, whose rows ascend, or why it has none. Raises `MissingColumnError`, `ColumnError`,
     `DamagedError`, each naming the file."""
     remaining, start = iter(wanted), 0
     image = next(remaining, None)
@@ -110,8 +110,9 @@ def parquet_contents(name: str, handle: BinaryIO, column: str, wanted: list[Imag
 
 
 def _require_bytes(name: str, schema: pa.Schema, column: str) -> None:
-    if column not in schema.names:
-        raise MissingColumnError(name, column, {field.name: str(field.type) for field in schema})
+    columns = {field.name: str(field.type) for field in schema}
+    if column not in columns:
+        raise MissingColumnError(name, column, columns)
     kind = schema.field(column).type
     if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
-        raise DataGateError(f"{name}: column {column!r} is {kind}, allowed: binary")
+        raise ColumnError(name, column, columns, f"{name}: column {column!r} is {kind}, allowed: binary")

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from kindex.core import quarantine
 from kindex.core.errors import ConfigError
 from kindex.core.layout import Layout
-from kindex.sources import MissingColumnError, NotAsLockedError
+from kindex.sources import ColumnError, NotAsLockedError
 from kindex.sources.parts.captionfiles import caption_suffix, read_captions
 from kindex.sources.parts.captionfolder import Folder, listed
 from kindex.sources.parts.captionimages import Image, folder_contents, of_folder, of_parquet, parquet_contents
@@ -133,7 +133,7 @@ class Reader:
         try:
             with as_locked(self._root, name, setting, self._files.get(name, {}).get("sha256")) as handle:
                 yield handle
-        except MissingColumnError as error:
+        except ColumnError as error:
             columns = {**vars(self._names), "content": self._content}
             setting = next(setting for setting, column in columns.items() if column == error.column)
             error.args = (f"{error}. Edit source.{setting} in params.yaml",)

@@ -89,7 +89,7 @@ def _plain_rows(
         return
     odd_N, values = np.zeros(read.num_rows, bool), {}
     for column, role in wanted.items():
-        values[column], odd_here_N = _as_role(read[column].combine_chunks(), role)
+        values[column], odd_here_N = as_role(read[column].combine_chunks(), role)
         odd_N |= odd_here_N
     rows = Rows(table, name, types_of(kinds), values, line_N)
     if not odd_N.any() and not len(wrong_W):
@@ -142,7 +142,7 @@ def _parse(
     )
 
 
-def _as_role(values: pa.Array, role: Role) -> tuple[pa.Array, np.ndarray]:
+def as_role(values: pa.Array, role: Role) -> tuple[pa.Array, np.ndarray]:
     """A column in the type of its role, and the values that need a second look (N bool)."""
     if isinstance(values, pa.ChunkedArray):  # of no chunks
         values = pa.array([], values.type)

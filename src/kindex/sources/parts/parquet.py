@@ -8,16 +8,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kindex.core.errors import DamagedError, DataGateError
+from kindex.core.errors import DamagedError
 from kindex.core.tables import ROWS
 from kindex.core.texts import mend
-from kindex.sources import MissingColumnError
+from kindex.sources import ColumnError, MissingColumnError
 from kindex.sources.parts.dates import dates
 from kindex.sources.parts.rows import ARROW, Role, Rows
 
 
 def from_parquet(table: str, name: str, handle: BinaryIO, wanted: Mapping[str, Role]) -> Iterator[Rows]:
-    """Texts come as dictionaries. Raises `DamagedError`, `MissingColumnError`, and `DataGateError` for a column of another
+    """Texts come as dictionaries. Raises `DamagedError`, `MissingColumnError`, and `ColumnError` for a column of another
     type; each names the file."""
     damage = (pa.ArrowException, OSError, ValueError)
     try:
@@ -43,7 +43,7 @@ def from_parquet(table: str, name: str, handle: BinaryIO, wanted: Mapping[str, R
             break
         rows = Rows(table, name, columns, {}, np.arange(start, start + batch.num_rows))
         start += batch.num_rows
-        rows.values = {column: _converted(name, column, batch[column], role) for column, role in wanted.items()}
+        rows.values = {column: _converted(name, column, batch[column], role, columns) for column, role in wanted.items()}
         _refuse_not_utf8(rows, [column for column, role in wanted.items() if role == "text"])
         yield rows
     if start == 1:
@@ -54,7 +54,7 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _converted(name: str, column: str, values: pa.Array, role: Role) -> pa.Array:
+def _converted(name: str, column: str, values: pa.Array, role: Role, columns: dict[str, str]) -> pa.Array:
     """The column in the type of its role; whole numbers are text too, as pandas writes an id column with gaps."""
     kind = values.type
     if role == "text" and pa.types.is_dictionary(kind) and _is_text(kind.value_type):
@@ -78,9 +78,10 @@ def _converted(name: str, column: str, values: pa.Array, role: Role) -> pa.Array
             converted = values.cast(ARROW[role], safe=role != "number")
             return pc.dictionary_encode(converted) if role == "text" else converted
     except pa.ArrowInvalid as error:
-        raise DataGateError(f"{name}: column {column!r} is {kind} and does not convert to {role}: {error}") from None
+        said = f"{name}: column {column!r} is {kind} and does not convert to {role}: {error}"
+        raise ColumnError(name, column, columns, said) from None
     allowed = {"text": "text or whole numbers", "number": "numbers", "bytes": "binary", "date": "dates"}[role]
-    raise DataGateError(f"{name}: column {column!r} is {kind}, allowed: {allowed}")
+    raise ColumnError(name, column, columns, f"{name}: column {column!r} is {kind}, allowed: {allowed}")
 
 
 def _refuse_not_utf8(rows: Rows, columns: list[str]) -> None:

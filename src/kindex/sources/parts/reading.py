@@ -17,6 +17,11 @@ from kindex.sources.parts.parquet import from_parquet
 from kindex.sources.parts.records import from_records
 from kindex.sources.parts.rows import Role, Rows
 
+
+class NoRowsError(DataGateError):
+    """A file that is whole and has no rows."""
+
+
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 FORMATS = (".parquet", *DELIMITERS, ".jsonl", ".ndjson", ".json")
 
@@ -38,7 +43,7 @@ def read_rows(table: str, name: str, handle: BinaryIO, wanted: Mapping[str, Role
             seen += len(rows.lines_N) + len(rows.refused)
             yield rows
     if not seen:
-        raise DataGateError(f"{name} has no rows")
+        raise NoRowsError(f"{name} has no rows")
 
 
 def _text(table: str, name: str, suffix: str, plain: BinaryIO, wanted: Mapping[str, Role]) -> Iterator[Rows]:

@@ -9,6 +9,9 @@ import pyarrow.compute as pc
 
 from kindex.core import quarantine
 
+Names = str | tuple[str, ...]
+"""A setting that takes one name or several."""
+
 Role = Literal["text", "number", "bytes", "date"]
 ARROW: dict[Role, pa.DataType] = {"text": pa.string(), "number": pa.float64(), "bytes": pa.binary(), "date": pa.int64()}
 
@@ -64,3 +67,8 @@ def absent(values: pa.Array) -> pa.Array:
         empty = pc.fill_null(pc.equal(pc.binary_length(values.dictionary), 0), True)
         return pc.fill_null(empty.take(values.indices), True)
     return pc.fill_null(pc.equal(pc.binary_length(values), 0), True)
+
+
+def listed(names: Names) -> tuple[str, ...]:
+    """One name or several, as several; "" is none."""
+    return (names,) if isinstance(names, str) and names else tuple(names)
