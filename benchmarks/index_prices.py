@@ -17,8 +17,9 @@ import numpy as np
 
 from benchmarks.index_vectors import generated, query_us
 from kindex.index.cost import STEPS, Steps, predicted_us, work
+from kindex.index.faiss_parts import parts
 from kindex.index.kinds import swept
-from kindex.index.training import Material, parts
+from kindex.index.training import Material
 from kindex.index.tune import apply, ladder
 
 SIZES = ((4_000, 32), (10_000, 64), (20_000, 128), (40_000, 64), (100_000, 128), (200_000, 32))

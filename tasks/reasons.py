@@ -31,6 +31,18 @@ def reason(changes: Any, settings: Sequence[str] = ()) -> str:
     return _listed([str(part) for part in changes])
 
 
+def changed_inputs(changes: Any) -> list[str]:
+    """What a stage reads, data, settings or code, that is new or other than when it last ran; not what is merely missing.
+
+    >>> changed_inputs([{"changed deps": {"data/split/c": "modified", "a.py": "deleted"}}, {"changed outs": {"m": "deleted"}}])
+    ['data/split/c']
+    """
+    parts = [part for part in changes if isinstance(part, Mapping)]
+    deps = {name: state for part in parts for name, state in part.get("changed deps", {}).items()}
+    command = ["the command in dvc.yaml"] if "changed command" in changes else []
+    return [name for name, state in deps.items() if state != "deleted"] + command
+
+
 def changed_leaves(old: Any, new: Any, name: str) -> list[str]:
     """Full names of the values that differ.
 

@@ -21,7 +21,7 @@ from kindex.core.files import read_json, write_atomic
 from kindex.core.layout import Layout
 from tasks import room
 from tasks.leftovers import descendants
-from tasks.reasons import PARAMS, changed_leaves, read_yaml, reason, settings_named, value_at
+from tasks.reasons import PARAMS, changed_inputs, changed_leaves, read_yaml, reason, settings_named, value_at
 
 PASSING = (BusyError.exit_code, OutsideError.exit_code)
 """Exit codes of what may be over in a minute: another run's lock, an outside system. The others stay as they are."""
@@ -73,6 +73,12 @@ class Pipeline:
         with self._inside():
             status = self._repo.status(targets=targets)
         return {target: reason(changes, self._changed_settings(target, changes)) for target, changes in status.items()}
+
+    def inputs(self, target: str) -> list[str] | None:
+        """The inputs of the target that changed since it last ran; None when it is up to date. Raises as `stale` does."""
+        with self._inside():
+            changes = self._repo.status(targets=[target]).get(target)
+        return None if changes is None else changed_inputs(changes)
 
     def reproduce(self, stage: str, key: str, say: Callable[[str], None], *, force: bool = False) -> StageRun:
         """Run the stage when DVC finds it stale, or bring its outputs back from the run cache; `say` hears why, before.

@@ -1,9 +1,11 @@
 """What every family promises; a new one is tested here the day its file exists."""
 
+import copy
 import importlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -131,6 +133,27 @@ def test_a_run_that_was_stopped_resumes_to_the_same_bytes(name: str, case: Plant
     run_train(stopped, Counts)
     assert Counts.epochs == [5, 6, 7, 8]
     assert digests(stopped) == digests(undisturbed)
+
+
+def test_one_that_calls_itself_inductive_places_an_image_as_it_places_many(
+    encoder: Any, case: Planted, module: ModuleType
+) -> None:
+    if not getattr(module, "INDUCTIVE", False):
+        pytest.skip("its vectors follow from other items, too")
+    images = case.split.heldout.images
+    many = encoder.embed(case.split.heldout)["image"]
+    for row in (0, images.num_rows // 2):
+        one = encoder.embed(replace(case.split.heldout, tables={**case.split.heldout.tables, "images": images.slice(row, 1)}))
+        np.testing.assert_allclose(one["image"].vectors_ND[0], many.vectors_ND[row], atol=1e-5)
+
+
+def test_it_goes_on_from_another_night_in_fewer_epochs(encoder: Any, case: Planted, module: ModuleType) -> None:
+    watch, former = Silent(), copy.deepcopy(encoder)
+    config = build(module.Config, case.config, "models.m")
+    warm = module.warm(former, case.split.train, config, rng=np.random.Generator(np.random.PCG64(9)), watch=watch)
+    assert len(watch.history) <= -(-config.epochs // 4)
+    figure, _, wanted = case.score(warm, case.split)
+    assert figure > wanted
 
 
 def test_a_nan_stops_it_at_once(module: ModuleType, case: Planted) -> None:

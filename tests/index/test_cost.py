@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kindex.index.cost import exact_us, least_bytes, p95, predicted_us, work
-from kindex.index.index import faiss_one_thread
+from kindex.index.faiss_parts import faiss_one_thread
 from kindex.index.kinds import swept
 from kindex.index.training import Material, empty
 from kindex.index.tune import Truth, apply, index_recall, ladder, score_error, tune

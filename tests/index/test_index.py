@@ -14,6 +14,7 @@ from kindex.core.errors import ConfigError, DamagedError, DataGateError, MetricG
 from kindex.core.params import IndexParams
 from kindex.core.space import METRICS, Space
 from kindex.index.build import build, choose
+from kindex.index.faiss_parts import faiss_one_thread
 from kindex.index.index import load
 from kindex.index.tune import index_recall, ladder, sample
 
@@ -266,3 +267,13 @@ def test_planted_bytes_digest_is_of_the_whole_file(tmp_path: Path) -> None:
         build(clustered(), IndexParams(kind="IVF32,Flat", index_recall_at_10=target)).save(tmp_path / "x.faiss")
         digests.add(hashlib.sha256((tmp_path / "x.faiss").read_bytes()).hexdigest())
     assert len(digests) == 2
+
+
+def test_a_label_that_no_row_has_is_refused_when_it_is_answered() -> None:
+    space = clustered(200)
+    index = build(space, IndexParams(kind="IVF4,Flat"))
+    lists = index.faiss_index.invlists
+    labels = faiss_one_thread().rev_swig_ptr(lists.get_ids(0), lists.list_size(0))
+    labels[labels == labels.max()] = 200
+    with pytest.raises(DamagedError, match="the index of thing answers row 200, and its space has 200"):
+        index.search(space.vectors_ND, 10)

@@ -5,7 +5,8 @@ import pytest
 
 from kindex.core.errors import ConfigError
 from kindex.core.space import METRICS, Space
-from kindex.index.index import Index, faiss_one_thread
+from kindex.index.faiss_parts import faiss_one_thread
+from kindex.index.index import Index
 from kindex.index.kinds import FEW, swept
 from kindex.index.training import Material, empty
 from kindex.index.tune import apply, ladder

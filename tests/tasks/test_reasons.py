@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.reasons import FIRST_TIME, changed_leaves, reason, settings_named, value_at
+from tasks.reasons import FIRST_TIME, changed_inputs, changed_leaves, reason, settings_named, value_at
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,14 @@ def test_settings_are_found_by_their_names():
     assert settings_named([{"changed deps": {"params.yaml": "new"}}]) == []
     assert value_at({"models": {"m": {"seed": 7}}}, "models.m") == {"seed": 7}
     assert value_at({"models": 3}, "models.m.seed") == {}
+
+
+def test_inputs_that_changed_are_not_those_that_are_missing():
+    deps = {"params.yaml": {"models.m": "modified"}, "a": "new", "b": "deleted", "c": "modified"}
+    assert changed_inputs(["changed command", {"changed deps": deps}, {"changed outs": {"y": "modified"}}]) == [
+        "params.yaml",
+        "a",
+        "c",
+        "the command in dvc.yaml",
+    ]
+    assert changed_inputs([{"changed outs": {"y": "deleted"}}]) == []

@@ -32,15 +32,18 @@ def read_parts(folder: Path, manifest: Manifest) -> Parts:
     ranked_anew = lineage.get("settings", {}).get("index", {}).get("neighbours", "cosine") != "cosine"
     corrected = {kind: f"offsets/{kind}.parquet" for kind in parts if ranked_anew}
     wanted = ["items.parquet", "report.json", *(name for names in parts.values() for name in names), *corrected.values()]
-    check(folder, manifest, wanted)
+    places = {kind: name for kind in parts if (name := f"index/places/{kind}.parquet") in manifest.files}
+    check(folder, manifest, [*wanted, *places.values()])
     items = read_table(folder / "items.parquet").to_pylist()
     known = {(item["kind"], item["id"]): (item["label"], item["description"]) for item in items}
     spaces, indexes, offsets = {}, {}, {}
     for stem, (vectors, index, about) in parts.items():
         space = read_space(folder / vectors)
-        indexes[space.kind] = load(folder / index, json.loads((folder / about).read_bytes()))
-        if indexes[space.kind].count != len(space.ids) or indexes[space.kind].metric != space.metric:
-            raise DamagedError(f"{folder / index} is not of {folder / vectors}: their counts or metrics differ")
+        placed = folder / places[stem] if stem in places else None
+        indexes[space.kind] = load(folder / index, json.loads((folder / about).read_bytes()), placed)
+        found = indexes[space.kind]
+        if (found.kind, found.count, found.metric) != (space.kind, len(space.ids), space.metric):
+            raise DamagedError(f"{folder / index} is not of {folder / vectors}: their kinds, counts or metrics differ")
         spaces[space.kind] = space
         if stem in corrected:
             offsets[space.kind] = read_offsets(folder / corrected[stem], space)

@@ -110,8 +110,8 @@ class RefreshParams:
     """When a night re-embeds only what changed since the live release, and when it builds the model anew."""
 
     mode: Literal["auto", "full"] = "auto"  # full: every night trains anew
-    max_change: float = 0.05  # share of train rows changed since the last full build, up to which items are only folded in
-    max_warm_change: float = 0.25  # above max_change and up to this: trained from the live vectors and settings; 0: never
+    max_change: float = 0.05  # share of train rows changed since the last training (full or warm), up to which none is done
+    max_warm_change: float = 0.25  # since the last full build, up to which a model is trained from the live vectors; 0: never
     max_drift: float = 0.02  # fall, since the full build, of how well unchanged items agree with what their links say now
     max_nights: int = 30  # releases made from one another since the last full build
     max_age_days: int = 30  # days since the last full build

@@ -24,6 +24,14 @@ def build(space: Space, params: IndexParams, where: str = "indexes") -> Index:
     `ConfigError` for a factory that faiss does not know or cannot train here (`where` names the block in params.yaml),
     `DataGateError` for an empty space and `MetricGateError` for vectors that are not finite.
     """
+    check_vectors(space)
+    if params.kind == "budget":
+        return sweep(space, params, where)
+    return _first_faithful(space, params, where)
+
+
+def check_vectors(space: Space) -> None:
+    """Raise `DataGateError` for an empty space and `MetricGateError` for vectors that are not finite."""
     if not len(space.ids):
         raise DataGateError(f"space {space.kind!r} has no vectors: the split has no item of this kind that can be placed")
     broken = np.flatnonzero(~np.isfinite(space.vectors_ND).all(1))
@@ -31,9 +39,6 @@ def build(space: Space, params: IndexParams, where: str = "indexes") -> Index:
         raise MetricGateError(
             f"space {space.kind!r} has {len(broken)} vectors with NaN or infinity, first {space.ids[broken[0]]!r}"
         )
-    if params.kind == "budget":
-        return sweep(space, params, where)
-    return _first_faithful(space, params, where)
 
 
 def choose(params: IndexParams, count: int, dimensions: int, metric: str = "cosine") -> tuple[str, ...]:

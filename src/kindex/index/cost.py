@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from kindex.index.index import faiss_one_thread
+from kindex.index.faiss_parts import faiss_one_thread, parts
 from kindex.index.prices import CALL, PRICES, TURN
-from kindex.index.training import parts
 
 Steps = dict[str, np.ndarray]
 """How often each query (Q) takes a step, by `<part> <step>`. The steps of a part, each for the whole query:

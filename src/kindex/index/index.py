@@ -7,21 +7,14 @@ it is dot. So no distance ever crosses the border of this file, and one rule ser
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from kindex.core.errors import DamagedError
 from kindex.core.space import METRICS, unit
-
-
-def faiss_one_thread() -> ModuleType:
-    """Faiss, imported on first use and held to one thread: a second one changes bytes and gains nothing here."""
-    import faiss
-
-    faiss.omp_set_num_threads(1)
-    return faiss
+from kindex.index.faiss_parts import faiss_one_thread, parts
+from kindex.index.places import Places, check_places, found_live, read_places
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,10 @@ MEASURED = ("queries_per_second", "p50_us", "p95_us", "build_seconds")
 
 @dataclass(frozen=True)
 class Index:
-    """`faiss_index` holds the vectors of one space in the space's order, with the chosen `setting` fixed in it."""
+    """`faiss_index` holds the vectors of one space, with the chosen `setting` fixed in it.
+
+    They stand in the space's order; where not, `places` say which row each position holds, see `kindex.index.places`.
+    """
 
     faiss_index: Any
     kind: str
@@ -72,10 +68,21 @@ class Index:
     budget_excess: float | None = None  # of a budget: the share by which it is missed, 0 when every limit is kept
     trials: tuple[Trial, ...] = field(default=(), compare=False)
     build_seconds: float = field(default=0.0, compare=False)
+    places: Places | None = field(default=None, compare=False)
 
     @property
     def count(self) -> int:
+        """Vectors that can be answered."""
+        return self.positions - self.tombstones
+
+    @property
+    def positions(self) -> int:
         return int(self.faiss_index.ntotal)
+
+    @property
+    def tombstones(self) -> int:
+        """Positions of vectors that are not in the space any more."""
+        return self.places.tombstones if self.places else 0
 
     @property
     def dimensions(self) -> int:
@@ -85,7 +92,8 @@ class Index:
         """The `k` nearest: float32 scores (Q, K) and int64 rows (Q, K), nearest first, equal scores in order of row.
 
         K is `k` or the number of vectors, if smaller. An approximate index that finds fewer fills with row -1 and score
-        -inf. Queries need not have length 1. Raises `ValueError` when they do not have this index's dimensions.
+        -inf. Queries need not have length 1. Raises `ValueError` when they do not have this index's dimensions, `DamagedError`
+        when it answers a row that its space does not have.
         """
         if queries_QD.ndim != 2 or queries_QD.shape[1] != self.dimensions:
             raise ValueError(f"queries have the shape {queries_QD.shape}, allowed: (Q, {self.dimensions})")
@@ -96,7 +104,9 @@ class Index:
         k = min(k, self.count)
         if k < 1 or not len(asked_QD):
             return np.empty((len(asked_QD), 0), np.float32), np.empty((len(asked_QD), 0), np.int64)
-        scores_QK, rows_QK = self.faiss_index.search(asked_QD, k)
+        scores_QK, rows_QK = found_live(self.faiss_index, asked_QD, k, self.places)
+        if rows_QK.max() >= self.count:  # labels of lists are numbers in the file like any others
+            raise DamagedError(f"the index of {self.kind} answers row {rows_QK.max()}, and its space has {self.count}")
         # all answers to a zero vector score 0: the first ones, though a scan of 4-bit codes finds none
         zero_Q = ~asked_QD.any(1)
         scores_QK[zero_Q], rows_QK[zero_Q] = 0, np.arange(k)
@@ -115,16 +125,18 @@ class Index:
             "setting": self.setting,
             "index_recall_at_10": round(self.index_recall_at_10, 6),
         }
+        if self.places:
+            about["positions"] = self.positions
         return about if self.budget_excess is None else about | {"budget_excess": round(self.budget_excess, 6)}
 
     def save(self, path: Path) -> None:
-        """Write the `.faiss` file; equal indexes give equal bytes."""
+        """Write the `.faiss` file; equal indexes give equal bytes. Places are written apart, by `write_places`."""
         path.parent.mkdir(parents=True, exist_ok=True)
         faiss_one_thread().write_index(self.faiss_index, str(path))
 
 
-def load(path: Path, about: dict[str, Any]) -> Index:
-    """The index in `path`, which must be what `about` (see `Index.about`) says.
+def load(path: Path, about: dict[str, Any], places: Path | None = None) -> Index:
+    """The index in `path`, which must be what `about` (see `Index.about`) says, with its `places` if it has any.
 
     Check the file's sha256 before: a damaged `.faiss` file often loads without an error. Raises `DamagedError` naming
     the file and what does not agree.
@@ -142,12 +154,28 @@ def load(path: Path, about: dict[str, Any]) -> Index:
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"{path}: its description has no usable {error}") from None
     inner_product = faiss_index.metric_type == faiss.METRIC_INNER_PRODUCT
-    for name, found in (("dimensions", faiss_index.d), ("count", faiss_index.ntotal)):
+    stated["positions"] = about.get("positions", stated["count"])
+    for name, found in (("dimensions", faiss_index.d), ("positions", faiss_index.ntotal)):
         if stated[name] != found:
             raise DamagedError(f"{path} holds {name} {found}, its description says {stated[name]}")
+    found_places = _placed(path, faiss_index, stated["count"], "positions" in about, places)
     if stated["metric"] not in METRICS or not inner_product:
         raise DamagedError(f"{path} does not score by {stated['metric']!r}, which its description says")
-    return Index(faiss_index, stated["kind"], stated["metric"], stated["factory"], stated["setting"], recall, excess)
+    kind, metric, factory, setting = (stated[name] for name in ("kind", "metric", "factory", "setting"))
+    return Index(faiss_index, kind, metric, factory, setting, recall, excess, places=found_places)
+
+
+def _placed(path: Path, faiss_index: Any, count: int, placed: bool, places: Path | None) -> Places | None:
+    if placed != (places is not None):
+        has, says = ("no places", "has them") if placed else ("places", "has none")
+        raise DamagedError(f"{path} came with {has}, and its description says that it {says}")
+    if places is None:
+        return None
+    if not hasattr(parts(faiss_index)[2], "hnsw"):
+        raise DamagedError(f"{places} is of an index that is no graph: its positions are rows")
+    found = read_places(places)
+    check_places(places, found, int(faiss_index.ntotal), count)
+    return found
 
 
 def _reason(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kindex.core.errors import ConfigError
-from kindex.index.index import faiss_one_thread
+from kindex.index.faiss_parts import faiss_one_thread, parts
 
 TRAIN_VECTORS_PER_LIST = 40
 KMEANS_ROUNDS = 10
@@ -70,27 +70,14 @@ def empty(factory: str, dimensions: int, where: str) -> Any:
         ) from None
 
 
-def parts(faiss_index: Any) -> tuple[Any, list[Any], Any]:
-    """The refining index or None, the transforms before the search, and the index that searches."""
-    faiss = faiss_one_thread()
-    inner = faiss.downcast_index(faiss_index)
-    refine, chain = None, []
-    if isinstance(inner, faiss.IndexRefine):
-        refine, inner = inner, faiss.downcast_index(inner.base_index)
-    if isinstance(inner, faiss.IndexPreTransform):
-        chain = [faiss.downcast_VectorTransform(inner.chain.at(place)) for place in range(inner.chain.size())]
-        inner = faiss.downcast_index(inner.index)
-    return refine, chain, inner
-
-
 def _fill(material: Material, factory: str, faiss_index: Any) -> Any:
     faiss = faiss_one_thread()
     _require_inner_products(faiss_index, material.metric, f"{material.where}.kind is {factory!r}")
-    _, chain, inner = parts(faiss_index)
-    _prepare(inner)
+    refine, chain, inner = parts(faiss_index)
+    prepare(inner)
     try:
         if all(isinstance(part, faiss.RandomRotationMatrix | faiss.RemapDimensionsTransform) for part in chain):
-            if isinstance(inner, faiss.IndexHNSW) and _shared_graph(material, faiss_index, chain, inner):
+            if refine is None and isinstance(inner, faiss.IndexHNSW) and _shared_graph(material, faiss_index, chain, inner):
                 return faiss_index
             if isinstance(inner, faiss.IndexIVF) and type(faiss.downcast_index(inner.quantizer)) is faiss.IndexFlat:
                 # an inverted file whose quantiser is full does not run k-means
@@ -166,7 +153,7 @@ def _turned(vectors_ND: np.ndarray, chain: list[Any], all_ND: np.ndarray) -> np.
     return vectors_ND
 
 
-def _prepare(inner: Any) -> None:
+def prepare(inner: Any) -> None:
     """What k-means and graphs may cost.
 
     Fewer training vectors than faiss likes are a matter of index recall, which is measured, and not of a warning.

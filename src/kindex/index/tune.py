@@ -6,7 +6,9 @@ file, so the file would too.
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,9 @@ from kindex.core.nearest import nearest
 from kindex.core.space import Space
 from kindex.core.split import id_fractions
 from kindex.index.cost import exact_us, p95, predicted_us
-from kindex.index.index import Trial, faiss_one_thread
-from kindex.index.training import parts
+from kindex.index.faiss_parts import faiss_one_thread, parts
+from kindex.index.index import Index, Trial
+from kindex.index.places import Places, found_live
 
 K = 10
 REFINE_FACTORS = (1, 2, 4, 8, 16, 32, 64)
@@ -46,44 +49,69 @@ class Truth:
         return cls(vectors_ND, queries_Q, exact_QK, trial)
 
 
-def tune(faiss_index: Any, factory: str, truth: Truth, target: float, most_us: float = math.inf) -> tuple[Trial, ...]:
+Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+"""Queries (Q, D), k → scores and rows (Q, k) of the space, as faiss gives them."""
+
+
+def tune(
+    faiss_index: Any, factory: str, truth: Truth, target: float, most_us: float = math.inf, places: Places | None = None
+) -> tuple[Trial, ...]:
     """Measure settings from the cheapest up, until one reaches index recall@10 `target`, and leave it set: it is `chosen`.
 
     Steps, but for the first, that are predicted to take `most_us` or more are left out. When none reaches the target, the
     most faithful (of these the first) is chosen.
     """
-    size = round(faiss_one_thread().serialize_index(faiss_index).nbytes / len(truth.vectors_ND), 1)
-    measured: list[Trial] = []
+    size = _size(faiss_index, truth)
+    search = partial(found_live, faiss_index, places=places)
+    tried: list[Trial] = []
     for setting in ladder(faiss_index):
         apply(faiss_index, setting)
         predicted = _predicted(faiss_index, truth)
-        if measured and predicted is not None and predicted >= most_us:
+        if tried and predicted is not None and predicted >= most_us:
             break
-        measured.append(_measure(faiss_index, factory, setting, truth, size, predicted))
-        if measured[-1].index_recall_at_10 >= target:
-            measured += _trimmed(faiss_index, measured[-1], truth, target)
+        tried.append(_measure(search, factory, setting, truth, size, predicted))
+        if tried[-1].index_recall_at_10 >= target:
+            tried += _trimmed(faiss_index, tried[-1], truth, target, search)
             break
-    enough = [trial for trial in measured if trial.index_recall_at_10 >= target]
-    best = enough[-1] if enough else max(measured, key=lambda trial: trial.index_recall_at_10)
+    enough = [trial for trial in tried if trial.index_recall_at_10 >= target]
+    best = enough[-1] if enough else max(tried, key=lambda trial: trial.index_recall_at_10)
     apply(faiss_index, best.setting)
-    return tuple(replace(trial, chosen=trial is best) for trial in measured)
+    return tuple(replace(trial, chosen=trial is best) for trial in tried)
 
 
-def _measure(faiss_index: Any, factory: str, setting: str, truth: Truth, size: float, predicted: float | None) -> Trial:
+def measured(index: Index, truth: Truth) -> Trial:
+    """The index as it stands, at the setting that is fixed in it: `chosen`."""
+    search = partial(found_live, index.faiss_index, places=index.places)
+    size, predicted = _size(index.faiss_index, truth), _predicted(index.faiss_index, truth)
+    return replace(_measure(search, index.factory, index.setting, truth, size, predicted), chosen=True)
+
+
+def exact(index: Index) -> Trial:
+    """What `measured` finds of exact search, which need not be asked how faithful it is."""
+    size = round(faiss_one_thread().serialize_index(index.faiss_index).nbytes / index.count, 1)
+    return Trial("Flat", "exact", 1.0, size, 0.0, exact_us(index.count, index.dimensions, K + 1), chosen=True)
+
+
+def _measure(search: Search, factory: str, setting: str, truth: Truth, size: float, predicted: float | None) -> Trial:
     count = min(K + 1, len(truth.vectors_ND))
     asked_QD = truth.vectors_ND[truth.queries_Q]
     began = time.perf_counter()
-    scores_QK, rows_QK = faiss_index.search(asked_QD, count)
+    scores_QK, rows_QK = search(asked_QD, count)
     rate = _rate(len(asked_QD), began)
     recall = index_recall(truth.vectors_ND, truth.queries_Q, rows_QK, truth.exact_QK)
     taken = []
     for row in range(min(TIMED, len(asked_QD))):
         start = time.thread_time_ns()  # CPU time: a neighbour on the machine must not count
-        faiss_index.search(asked_QD[row : row + 1], count)
+        search(asked_QD[row : row + 1], count)
         taken.append((time.thread_time_ns() - start) / 1000)
     p50_us, p95_us = (round(float(found), 1) for found in np.percentile(taken, (50, 95)))
     error = score_error(truth.vectors_ND, truth.queries_Q, scores_QK, rows_QK)
     return Trial(factory, setting, recall, size, error, predicted, rate, p50_us, p95_us)
+
+
+def _size(faiss_index: Any, truth: Truth) -> float:
+    """Bytes of the file, divided by the vectors that it answers for."""
+    return round(faiss_one_thread().serialize_index(faiss_index).nbytes / len(truth.vectors_ND), 1)
 
 
 def _predicted(faiss_index: Any, truth: Truth) -> float | None:
@@ -91,7 +119,7 @@ def _predicted(faiss_index: Any, truth: Truth) -> float | None:
     return p95(predicted_us(faiss_index, asked_QD, min(K + 1, len(truth.vectors_ND))))
 
 
-def _trimmed(faiss_index: Any, reached: Trial, truth: Truth, target: float) -> list[Trial]:
+def _trimmed(faiss_index: Any, reached: Trial, truth: Truth, target: float, search: Search) -> list[Trial]:
     """Of a setting of two numbers that grew together: halve the second, then the first, while the target is still reached.
 
     The last that reaches it is the last in the list of those that do.
@@ -104,7 +132,7 @@ def _trimmed(faiss_index: Any, reached: Trial, truth: Truth, target: float) -> l
             setting = ",".join(f"{key}={value}" for key, value in tried.items())
             apply(faiss_index, setting)
             predicted = _predicted(faiss_index, truth)
-            found.append(_measure(faiss_index, reached.factory, setting, truth, reached.bytes_per_vector, predicted))
+            found.append(_measure(search, reached.factory, setting, truth, reached.bytes_per_vector, predicted))
             if found[-1].index_recall_at_10 < target:
                 break
             names = tried

@@ -16,6 +16,7 @@ from kindex.core.files import canonical_json, pretty_json, read_json, write_atom
 from kindex.core.lock import read_lock
 from kindex.core.split import Split, read_split
 from kindex.judge.findings import judge
+from kindex.judge.queries import write_queries
 from kindex.stages import Job
 from kindex.stages.material import material
 
@@ -23,7 +24,7 @@ VERSIONS = ("faiss-cpu", "numpy", "openTSNE", "pyarrow", "scikit-learn", "torch"
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Write `report.json`, `evidence.json`, `plots/` and `report.html`; returns the seconds of each part.
+    """Write `report.json`, `evidence.json`, `queries.parquet`, `plots/` and `report.html`; returns the seconds of each part.
 
     Everything but the page is a function of the inputs; the page also shows what the stages cost on this machine.
     """
@@ -45,6 +46,7 @@ def run(job: Job) -> dict[str, Any]:
         "quarantine": _optional(job.layout.out("validate", model.catalogue) / "validation.json"),
         "lineage": _lineage(job, split, config),
     }
+    write_queries(job.out / "queries.parquet", findings.queries)
     write_atomic(job.out / "report.json", pretty_json(findings.report))
     write_atomic(job.out / "evidence.json", canonical_json(evidence) + b"\n")
     for name, rows in (("history", history), ("headline", _compared(evidence)), ("index", evidence["index_table"])):

@@ -1,5 +1,7 @@
 """ingest: the locked snapshot of a source → typed tables, rows that never became any, and `ingest.json`."""
 
+import json
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -7,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kindex.checks.drift import difference
+from kindex.checks.drift import difference, of_source
 from kindex.core import catalogue, quarantine
 from kindex.core.errors import DataGateError
 from kindex.core.files import pretty_json, write_atomic
 from kindex.core.lock import Lock, read_lock
 from kindex.core.tables import Stream, Tables
-from kindex.sources import Ingested, MissingColumnError, named, source
+from kindex.sources import ColumnError, Ingested, named, source
 from kindex.stages import Job
 
 ORDER = {
@@ -37,7 +39,7 @@ def run(job: Job) -> dict[str, Any]:
         if empty:
             quarantine.keep_refused(job.layout, job.key, ingested.refused)
             lost = f"{ingested.refused.num_rows} rows were refused, see `kindex quarantine {job.key}`"
-            raise DataGateError(f"the source gave no {empty[0]}: {lost}")
+            raise DataGateError(f"the source gave no {empty[0]}: {lost}{_why(lock, ingested)}")
     parts = {name: canonical(name, ingested.catalogue.part(name)) for name in ingested.catalogue.tables}
     catalogue.write(job.out, catalogue.Catalogue(job.key, Tables(parts)))
     catalogue.write_table(job.out / "refused.parquet", ingested.refused)
@@ -61,10 +63,25 @@ def canonical(name: str, part: pa.Table | Stream) -> pa.Table | Stream:
 def _read(module: Any, config: Any, lock: Lock, job: Job) -> Ingested:
     try:
         ingested: Ingested = module.read(config, lock.snapshot, job.layout.root, job.watch)
-    except MissingColumnError as error:
-        table = difference(lock.expected_columns or {}, error.columns, only=error.columns)
+    except ColumnError as error:
+        columns = of_source(error.columns)
+        table = difference(lock.expected_columns or {}, columns, only=columns)
         raise DataGateError(f"{error}{table and chr(10) + table}") from None
     return replace(ingested, catalogue=replace(ingested.catalogue, name=job.key))
+
+
+def _why(lock: Lock, ingested: Ingested) -> str:
+    """The rules that refused most rows, and how the source's columns differ from those that last passed."""
+    counted = Counter(ingested.refused["rule"].to_pylist())
+    most = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:3]
+    rules = "; ".join(f"{rule}: {count:,}" for rule, count in most)
+    records = [json.loads(record) for record in ingested.refused["record"].to_pylist()]
+    emptied = {column for column in (records or [{}])[0] if all(record.get(column) is None for record in records)}
+    columns = of_source(ingested.columns)
+    for own in columns.values():  # a file with a schema does not say that a column has no value any more
+        own.update({name: f"{kind} (all null)" for name, kind in own.items() if name in emptied and kind != "null"})
+    table = difference(lock.expected_columns or {}, columns, only=columns)
+    return (rules and f". Most: {rules}") + (table and f"\n{table}")
 
 
 def _describe(lock: Lock, ingested: Ingested, rows: dict[str, int]) -> dict[str, Any]:
@@ -73,6 +90,6 @@ def _describe(lock: Lock, ingested: Ingested, rows: dict[str, int]) -> dict[str,
         "lock_digest": lock.digest,
         "rows": rows,
         "refused_rows": ingested.refused.num_rows,
-        "source_columns": ingested.columns,
+        "source_columns": of_source(ingested.columns),
         **ingested.counts,
     }

@@ -14,6 +14,7 @@ from kindex.core.watch import Silent
 from kindex.judge.captions.material import Material as Captioned
 from kindex.judge.findings import Material
 from kindex.stages import Job
+from kindex.stages.former import read_before
 
 SIDE = 48
 """Pixels that images of different sizes are made to, to be shown on the page and compared by their pixels."""
@@ -24,8 +25,12 @@ def material(job: Job, split: Split) -> Material:
     train, index = job.layout.out("train", job.key), job.layout.out("index", job.key)
     spaces = {space.kind: space for path in sorted((train / "spaces").glob("*.parquet")) for space in [read_space(path)]}
     about = {kind: read_json(index / f"{kind}.json") for kind in sorted(spaces)}
-    encoder, images = _encoder(job, split), _images(split)
-    rivals = _rivals(job, split)
+    before = read_before(job.layout, job.key)
+    # what a delta night carries over needs neither the encoder nor other settings of it
+    carries = before is not None and before.delta
+    said = before is not None and (before.has("captioned_images") or before.has("reconstruction_mse"))
+    encoder, images = None if said else _encoder(job, split), _images(split)
+    rivals = {} if carries else _rivals(job, split)
     captions = hasattr(encoder, "captions")
     rebuild = getattr(encoder, "reconstruct", None)
     golden = job.params.evaluate.golden.get(job.key, ())
@@ -33,6 +38,8 @@ def material(job: Job, split: Split) -> Material:
         split,
         spaces,
         index_recall={kind: float(found["index_recall_at_10"]) for kind, found in about.items()},
+        index_figures=_index_figures(read_json(index / "table.json")),
+        before=before,
         index_excess={kind: float(found["budget_excess"]) for kind, found in about.items() if "budget_excess" in found},
         images=images,
         rebuilt_NHWC=rebuild(split.heldout) if rebuild and split.heldout.images.num_rows else None,
@@ -48,6 +55,16 @@ def material(job: Job, split: Split) -> Material:
             name: _captioned(other, other.embed(together(split)), split, images) for name, other in rivals.items() if captions
         },
     )
+
+
+def _index_figures(table: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The worst of the chosen indexes of all kinds: predicted microseconds of a slow query, and bytes for each vector."""
+    columns = {"index_p95_us": "predicted_p95_us", "index_bytes_per_vector": "bytes_per_vector"}
+    found = {
+        name: [float(row[column]) for row in table if row.get("chosen") and row.get(column) is not None]
+        for name, column in columns.items()
+    }
+    return {name: max(values) for name, values in found.items() if values}
 
 
 def _captioned(

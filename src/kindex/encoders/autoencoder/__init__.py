@@ -5,8 +5,8 @@ tells images apart. Inductive: it embeds images that it has not seen, of the one
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kindex.core.align import turned
 from kindex.core.catalogue import Catalogue
 from kindex.core.errors import DamagedError, DataGateError
 from kindex.core.files import pretty_json, read_json, write_atomic
@@ -28,6 +29,11 @@ from kindex.encoders.parts.loop import learn
 from kindex.encoders.parts.losses import reconstruction_error
 
 NEEDS = ("images",)
+INDUCTIVE = True
+FRAME = "autoencoder"
+
+WARM_SHARE = 4
+"""A warm fit takes one of so many epochs."""
 
 SMALLEST = 8
 """Fewest pixels of height and width: below, a stride leaves too little to convolve."""
@@ -60,12 +66,22 @@ def fit(train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Wa
 
     Raises `DataGateError` when images differ in shape or are too small, `MetricGateError` when training diverges.
     """
-    pixels_NHWC = decode(train.images)
+    return _learnt(train, config, None, rng, watch)
+
+
+def warm(start: "Encoder", train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Watch) -> "Encoder":
+    """The same from the network of `start`, in a quarter of the epochs. Raises `DataGateError` at images of another shape."""
+    return _learnt(train, replace(config, epochs=-(-config.epochs // WARM_SHARE)), start, rng, watch)
+
+
+def _learnt(train: Catalogue, config: Config, start: "Encoder | None", rng: np.random.Generator, watch: Watch) -> "Encoder":
+    pixels_NHWC = start._pixels(train) if start else decode(train.images)
     height, width, colours = pixels_NHWC.shape[1:]
     if min(height, width) < SMALLEST:
         raise DataGateError(f"images are {height} x {width}, the autoencoder needs {SMALLEST} x {SMALLEST} or more")
-    network = Network((height, width, colours), config.dimensions, config.channels)
-    initialise(network, pixels_NHWC.mean((0, 1, 2)), rng)
+    network = start.network if start else Network((height, width, colours), config.dimensions, config.channels)
+    if not start:
+        initialise(network, pixels_NHWC.mean((0, 1, 2)), rng)
     hidden_N = id_fractions(train.images["id"], "validation") < config.validation_share
     if hidden_N.all():
         hidden_N[:] = False
@@ -85,7 +101,7 @@ class Encoder:
     def embed(self, catalogue: Catalogue) -> dict[str, Space]:
         """One space, `image`, in the order of `catalogue.images`. Raises `DataGateError` at images of another shape."""
         ids = tuple(catalogue.images["id"].to_pylist())
-        return {"image": Space("image", ids, self.codes(self._pixels(catalogue)) - self.centre_D, "cosine", "autoencoder")}
+        return {"image": Space("image", ids, self.codes(self._pixels(catalogue)) - self.centre_D, "cosine", FRAME)}
 
     def reconstruct(self, catalogue: Catalogue) -> np.ndarray:
         """Each image as drawn from its vector, float32 (N, H, W, C) in 0..1, in the order of `catalogue.images`."""
@@ -95,6 +111,18 @@ class Encoder:
     def codes(self, pixels_NHWC: np.ndarray) -> np.ndarray:
         """What passes the neck, (N, D) float32, before centring."""
         return _in_batches(self.network.encode, pixels_NHWC)
+
+    @torch.no_grad()
+    def turn(self, rotations: Mapping[str, np.ndarray]) -> None:
+        """Turn what passes the neck, and what draws from it the other way: images are drawn as before."""
+        if FRAME not in rotations:
+            return
+        turn_DD = torch.from_numpy(rotations[FRAME])
+        self.centre_D = turned(self.centre_D[None], rotations[FRAME])[0]
+        into, out = self.network.neck
+        into.weight.copy_(turn_DD.T @ into.weight.double())
+        into.bias.copy_(into.bias.double() @ turn_DD)
+        out.weight.copy_(out.weight.double() @ turn_DD)
 
     def _pixels(self, catalogue: Catalogue) -> np.ndarray:
         pixels_NHWC = decode(catalogue.images)

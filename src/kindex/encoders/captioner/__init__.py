@@ -26,9 +26,13 @@ from kindex.encoders.captioner.pictures import Pictures, Pixels, fixed, pixels
 from kindex.encoders.captioner.tokens import Vocabulary, tokens
 from kindex.encoders.parts.loop import learn
 
-__all__ = ["NEEDS", "Config", "Encoder", "fit", "rivals"]
+__all__ = ["INDUCTIVE", "NEEDS", "Config", "Encoder", "fit", "rivals", "warm"]
 
 NEEDS = ("images", "captions")
+INDUCTIVE = True
+
+WARM_SHARE = 4
+"""A warm fit takes one of so many epochs."""
 
 
 def fit(train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Watch) -> Encoder:
@@ -37,6 +41,16 @@ def fit(train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Wa
     Raises `DataGateError` when there are none, when no word is frequent enough or an image does not decode, `ConfigError` for
     weights that are not there or not those named, `MetricGateError` when training diverges.
     """
+    return _learnt(train, config, None, rng, watch)
+
+
+def warm(start: Encoder, train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Watch) -> Encoder:
+    """The same from the backbone, network and words of `start`, in a quarter of the epochs: words that came since are unknown
+    until a fit from nothing. Raises `DataGateError` when no image has a caption or one does not decode."""
+    return _learnt(train, replace(config, epochs=-(-config.epochs // WARM_SHARE)), start, rng, watch)
+
+
+def _learnt(train: Catalogue, config: Config, start: Encoder | None, rng: np.random.Generator, watch: Watch) -> Encoder:
     images = train.images.filter(pc.is_in(train.images["id"], train.captions["id"].combine_chunks()))
     if not images.num_rows:
         raise DataGateError("no image has a caption: a captioner learns from images that are told of")
@@ -45,11 +59,14 @@ def fit(train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Wa
         hidden_N[:] = False
     told_N = _captions(train, images["id"].to_pylist())
     shown_N = np.flatnonzero(~hidden_N)
-    vocabulary = Vocabulary.of((text for row in shown_N for text in told_N[row]), config.min_count, config.most_words)
-    backbone = backbones.from_config(config, rng)
-    network = Network(backbone.channels, len(vocabulary), config)
-    begin(network, np.array(vocabulary.counts), rng)
-    pictures = _pictures(backbone, images["image"].to_pylist(), network, shown_N, config, watch)
+    if start:
+        vocabulary, backbone, network = start.vocabulary, start.backbone, start.network
+    else:
+        vocabulary = Vocabulary.of((text for row in shown_N for text in told_N[row]), config.min_count, config.most_words)
+        backbone = backbones.from_config(config, rng)
+        network = Network(backbone.channels, len(vocabulary), config)
+        begin(network, np.array(vocabulary.counts), rng)
+    pictures = _pictures(backbone, images["image"].to_pylist(), network, shown_N, config, watch, begun=start is None)
     shown, hidden = (_numbered(told_N, rows, vocabulary) for rows in (shown_N, np.flatnonzero(hidden_N)))
     fitting = Fitting(network, pictures, shown, hidden, config)
     learn(fitting, epochs=config.epochs, patience=config.patience, rng=rng, watch=watch)
@@ -78,16 +95,24 @@ def _numbered(told_N: list[list[str]], rows: np.ndarray, vocabulary: Vocabulary)
 
 
 def _pictures(
-    backbone: Backbone, encoded: Sequence[bytes], network: Network, shown_N: np.ndarray, config: Config, watch: Watch
+    backbone: Backbone,
+    encoded: Sequence[bytes],
+    network: Network,
+    shown_N: np.ndarray,
+    config: Config,
+    watch: Watch,
+    begun: bool,
 ) -> Pictures:
-    """Features that are made once, or pixels for a backbone that is fitted, too."""
+    """Features that are made once, or pixels for a backbone that is fitted, too. A network that is `begun` with takes mean and
+    deviation of the features from them; one that was fitted keeps its own."""
     if config.backbone == "scratch":
         return Pixels(pixels(encoded, backbone.side, watch), backbone, config.attention)
     once = fixed(backbone, encoded, config, watch)
-    features_NC = once.plain_NPC[shown_N].mean(1)
-    standardise(network, features_NC)
-    if config.tuning == "frozen":
-        project(network, features_NC)
+    if begun:
+        features_NC = once.plain_NPC[shown_N].mean(1)
+        standardise(network, features_NC)
+        if config.tuning == "frozen":
+            project(network, features_NC)
     if config.tuning == "fine_tuned":
         return Pixels(pixels(encoded, backbone.side, watch), backbone, config.attention)
     return once

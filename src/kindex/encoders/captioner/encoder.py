@@ -1,6 +1,6 @@
 """A fitted captioner: what an image shows in words, and what a description looks like."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 import torch
 
+from kindex.core.align import turned
 from kindex.core.blocks import build as build_config
 from kindex.core.catalogue import Catalogue
 from kindex.core.errors import ConfigError, DamagedError, choices
@@ -20,6 +21,7 @@ from kindex.encoders.captioner.config import Config
 from kindex.encoders.captioner.inversion import Inversion, inverted
 from kindex.encoders.captioner.network import Network, padded
 from kindex.encoders.captioner.pictures import found
+from kindex.encoders.captioner.rotating import turn_network
 from kindex.encoders.captioner.tokens import MARKS, UNKNOWN, Vocabulary, tokens
 from kindex.encoders.parts.arrays import load_arrays, save_arrays
 
@@ -109,6 +111,15 @@ class Encoder:
         rows = [self._words(text) for text in texts]
         begin_SD = self.starts_SD[: starts or self.config.starts]
         return inverted(self.network, rows, begin_SD, steps or self.config.steps)
+
+    def turn(self, rotations: Mapping[str, np.ndarray]) -> None:
+        """Turn images and descriptions, and words, each by the rotation of their frame; captions and scores stay as they were.
+
+        Inversions end near where they did: Adam's steps go by coordinates, which a rotation changes.
+        """
+        turn_network(self.network, rotations.get(FRAME), rotations.get(WORDS_FRAME))
+        if FRAME in rotations:
+            self.starts_SD = turned(self.starts_SD, rotations[FRAME])
 
     def save(self, folder: Path) -> None:
         """Everything that is needed to ask: backbone, network, vocabulary."""

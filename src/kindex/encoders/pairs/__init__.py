@@ -4,7 +4,8 @@ By default three solvers are blended: singular vectors of the normalised links, 
 and a sampled softmax; what they need to be told is chosen on links set aside from train. The length of a right vector is free
 and comes to carry the item's popularity; neighbours of one kind are found by cosine.
 
-An item without train links has no vector until it is folded in from links of its own (`Encoder.fold_in`).
+An item without train links has no vector until it is folded in from links of its own (`Encoder.fold_in`); so are, from night
+to night, the items whose links changed (`Evidence.fold`).
 """
 
 import numpy as np
@@ -13,8 +14,9 @@ from kindex.core.catalogue import Catalogue
 from kindex.core.watch import Watch
 from kindex.encoders.pairs.config import Config
 from kindex.encoders.pairs.encoder import Encoder
+from kindex.encoders.pairs.refreshing import Evidence
 
-__all__ = ["NEEDS", "Config", "Encoder", "fit", "rivals"]
+__all__ = ["NEEDS", "Config", "Encoder", "Evidence", "fit", "rivals", "warm"]
 
 NEEDS = ("links",)
 
@@ -26,6 +28,17 @@ def fit(train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Wa
     from kindex.encoders.pairs.observed import observe
 
     return Fit(observe(train), config, rng, watch).encoder()
+
+
+def warm(start: Encoder, train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Watch) -> Encoder:
+    """The same with the settings that `start` chose, and from its vectors where a solver begins from any; `start` has the
+    items of `train`. Nothing is searched, and what is learnt by epochs takes a quarter of them."""
+    from kindex.encoders.pairs.fitting import Fit
+    from kindex.encoders.pairs.observed import observe
+    from kindex.encoders.pairs.warming import kept
+
+    observed = observe(train)
+    return Fit(observed, kept(config, start, observed), rng, watch, start).encoder()
 
 
 def rivals(config: Config) -> dict[str, Config]:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from kindex.core.align import turned
 from kindex.core.catalogue import Catalogue
 from kindex.core.errors import DamagedError
 from kindex.core.files import pretty_json, read_json, write_atomic
@@ -17,6 +18,8 @@ from kindex.encoders.parts.vocabulary import Vocabulary
 
 Ends = Iterable[tuple[str, str]]
 """Items by (kind, id)."""
+
+FRAME = "pairs"
 
 SAMPLE = 256
 """Items that are enough for the median of a ratio."""
@@ -113,6 +116,17 @@ class Encoder:
             ratios.append(lengths[0] / np.maximum(lengths[1], 1e-30))
         return float(np.median(np.concatenate(ratios))) if ratios else 1.0
 
+    def turn(self, rotations: Mapping[str, np.ndarray]) -> None:
+        """Turn both tables by the rotation of their frame; dot products, and so folding in, stay as they were."""
+        if FRAME in rotations:
+            self.left_LD, self.right_RD = (turned(table, rotations[FRAME]) for table in (self.left_LD, self.right_RD))
+            self._foldings = {}
+
+    def share_foldings(self, other: "Encoder", side: str) -> None:
+        """Take over what `other` prepared for folding in at this side, where both have the same vectors at the other end."""
+        if side in other._foldings:
+            self._foldings[side] = other._foldings[side]
+
     def _ends(self, side: str) -> tuple[Vocabulary, Vocabulary, np.ndarray, np.ndarray]:
         """The vocabularies of the side and of the other one, then their vectors."""
         if side == "left":
@@ -149,6 +163,6 @@ def _spaces(
         if not here:
             continue
         ids = tuple(vocabulary.ids[kind][row] for row in here)
-        space = Space(names.get(kind, kind), ids, vectors_VD[span][here], "cosine", "pairs")
+        space = Space(names.get(kind, kind), ids, vectors_VD[span][here], "cosine", FRAME)
         spaces[space.kind] = space
     return spaces

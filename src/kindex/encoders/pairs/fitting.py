@@ -1,5 +1,6 @@
 """From the links of a catalogue to the two tables: what is chosen, in which order, and what starts from what."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -33,10 +34,15 @@ SOFTMAX_DIMENSIONS = 128
 
 
 class Fit:
-    """One fit. Settings are chosen on the links known to it, by those set aside; the tables are then made from all."""
+    """One fit. Settings are chosen on the links known to it, by those set aside; the tables are then made from all.
 
-    def __init__(self, observed: Observed, config: Config, rng: np.random.Generator, watch: Watch) -> None:
-        self.config, self.watch, self.device = config, watch, _device(config)
+    `start` has vectors of the same items to begin from, and the weights of a blend; see `kindex.encoders.pairs.warm`.
+    """
+
+    def __init__(
+        self, observed: Observed, config: Config, rng: np.random.Generator, watch: Watch, start: Encoder | None = None
+    ) -> None:
+        self.config, self.watch, self.device, self.former = config, watch, _device(config), start
         self.solvers = Solvers(config.dimensions, int(rng.integers(2**63)))
         self.shown = some_rows(observed, SOME) if len(observed) > MANY else None
         self.choosing = Choosing(self.shown.observed if self.shown else observed, config, self.solvers, self.device)
@@ -70,17 +76,29 @@ class Fit:
         """Least squares, spectral and softmax: weighed on the known links, then the first two made from all."""
         known = self.choosing.known()
         self.chosen |= self.choosing.least_squares(known) | self.choosing.spectral(known)
+        if weights := self.former.about["chosen"].get("blend") if self.former else None:
+            return self._blended(weights, [])
         parts = [self.solvers.least_squares(known, self.chosen), self.solvers.spectral(known, self.chosen)]
         del known
         if self.shown is None:
-            parts.append(self.softmax(min(self.config.dimensions, SOFTMAX_DIMENSIONS)))
-        self.chosen["blend"] = weights = self.choosing.blend(parts)
+            parts.append(self._blended_softmax())
+        return self._blended(self.choosing.blend(parts), parts[2:])
+
+    def _blended(self, weights: dict[str, float], softmax: list[Tables]) -> Tables:
+        """The weighted sum of the parts, in the order of `kindex.encoders.pairs.search.PARTS`; those that count are made from
+        all links, but for a softmax that was made already."""
+        self.chosen["blend"] = weights
         everything = self._all()
-        if weights["least squares"]:
-            parts[0] = self.solvers.least_squares(everything, self.chosen)
-        if weights["spectral"]:
-            parts[1] = self.solvers.spectral(everything, self.chosen)
-        return compressed(together(parts, list(weights.values())), self.config.dimensions)
+        made: dict[str, Callable[[], Tables]] = {
+            "least squares": lambda: self.solvers.least_squares(everything, self.chosen),
+            "spectral": lambda: self.solvers.spectral(everything, self.chosen),
+            "softmax": lambda: softmax[0] if softmax else self._blended_softmax(),
+        }
+        parts = [(made[name](), weight) for name, weight in weights.items() if weight]
+        return compressed(together([part for part, _ in parts], [weight for _, weight in parts]), self.config.dimensions)
+
+    def _blended_softmax(self) -> Tables:
+        return self.softmax(min(self.config.dimensions, SOFTMAX_DIMENSIONS))
 
     def spectral(self) -> Tables:
         self.chosen |= self.choosing.spectral(self.choosing.known())
@@ -124,7 +142,11 @@ class Fit:
         return self.observed.links(self.counted_P, kept_P)
 
     def _begin(self, links: Links, dimensions: int) -> Tables:
-        """Short vectors: the first steps of Adagrad set the lengths, the spectrum gives the directions."""
+        """Short vectors: the first steps of Adagrad set the lengths, the spectrum, or a former fit, gives the directions."""
+        if self.former:
+            former_LD, former_RD = (torch.from_numpy(t).to(self.device) for t in (self.former.left_LD, self.former.right_RD))
+            left_LD, right_RD = compressed((former_LD, former_RD), dimensions)
+            return _shortened(left_LD), _shortened(right_RD)
         if self.config.start == "spectral":
             left_LD, right_RD = self.solvers.start(Matrix.both(links, self.device), dimensions)
             return _shortened(left_LD), _shortened(right_RD)

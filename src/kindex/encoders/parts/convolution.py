@@ -36,6 +36,13 @@ class Network(nn.Module):
             nn.Sigmoid(),
         )
 
+    @property
+    def neck(self) -> tuple[nn.Linear, nn.Linear]:
+        """The layer that squeezes an image to D numbers, and the one that begins to draw it from them."""
+        into, out = self.down[-1], self.up[0]
+        assert isinstance(into, nn.Linear) and isinstance(out, nn.Linear)
+        return into, out
+
     def encode(self, given_NCHW: Tensor) -> Tensor:
         """What passes the neck (N, D)."""
         return self.down(given_NCHW)
