@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os.path import relpath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kindex.core import outbox, release
 from kindex.core.costs import read_costs
 from kindex.core.errors import KindexError, MetricGateError
-from kindex.core.files import canonical_json, read_json, sha256_file, write_atomic
+from kindex.core.files import canonical_json, pretty_json, read_json, sha256_file, write_atomic
 from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout
 from kindex.core.params import Params
 from tasks.reasons import read_yaml
+
+if TYPE_CHECKING:
+    from tasks.judging import Judged
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Published:
     new: bool  # the release was made just now
     verdict: Mapping[str, Any] = field(default_factory=dict)
     trouble: str = ""  # why it was held, beside the gate
+    numbers: Mapping[str, float] = field(default_factory=dict)  # against the live release, see `kindex.judge.compared`
 
     @property
     def failures(self) -> list[str]:
@@ -69,10 +73,12 @@ def settled(layout: Layout, params: Params, model: str) -> Published | None:
         if record["inputs"] != _inputs(layout, params, model) or manifest.digest != record["digest"]:
             return None
         outcome, verdict, trouble = "unchanged", record["verdict"], record["trouble"]
+        numbers = record.get("numbers", {})
     except (KindexError, KeyError, TypeError):
         return None
     live = live_version(layout, model)
-    return Published(model, outcome, manifest.version, manifest.digest, manifest.parent, live, False, verdict, trouble)
+    known = (manifest.version, manifest.digest, manifest.parent)
+    return Published(model, outcome, *known, live, False, verdict, trouble, numbers)
 
 
 def publish(layout: Layout, params: Params, model: str, made: Provenance) -> Published:
@@ -82,17 +88,21 @@ def publish(layout: Layout, params: Params, model: str, made: Provenance) -> Pub
     `DamagedError` naming a stage output or a live release that is not whole.
     """
     from kindex.core.contents import contents
-    from kindex.core.publish import build, promote
+    from kindex.core.publish import candidate, promote
+    from tasks.judging import judged
 
     releases = layout.releases(model)
     pointer = release.current(releases)
-    verdict = _verdict(layout, params, model)
     files, notes = contents(layout, params, model)
-    about = {**vars(made), "passed": verdict["passed"], "verdict": verdict}
-    notes["notes/report.html"] = _page(layout, params, model, files, verdict, made.night)
-    manifest, new = build(releases, model, files, notes, about)
+    with candidate(releases, model, files) as draft:
+        found = judged(layout, params, model, draft.folder, draft.manifest)
+        passed = found.verdict["passed"]
+        notes["notes/comparison.json"] = pretty_json(found.compared)
+        notes["notes/report.html"] = _page(layout, params, model, draft.manifest, found, made.night)
+        manifest = draft.finish(notes, {**vars(made), "passed": passed, "verdict": found.verdict})
+        new = draft.new
     outcome, trouble = "held", ""
-    if verdict["passed"]:
+    if passed or (pointer and pointer.version == manifest.version):  # what a person approved stays live
         try:
             promote(releases, manifest.version, pointer.version if pointer else None)
             outcome = "live"
@@ -100,9 +110,10 @@ def publish(layout: Layout, params: Params, model: str, made: Provenance) -> Pub
             trouble = str(error)
     _tell(layout, params, model, manifest)
     record = {"inputs": _inputs(layout, params, model), "version": manifest.version, "digest": manifest.digest}
-    write_atomic(_record(layout, model), canonical_json({**record, "verdict": verdict, "trouble": trouble}))
-    live = live_version(layout, model)
-    return Published(model, outcome, manifest.version, manifest.digest, manifest.parent, live, new, verdict, trouble)
+    judged_as = {"verdict": found.verdict, "trouble": trouble, "numbers": dict(found.numbers)}
+    write_atomic(_record(layout, model), canonical_json({**record, **judged_as}))
+    live, known = live_version(layout, model), (manifest.version, manifest.digest, manifest.parent)
+    return Published(model, outcome, *known, live, new, found.verdict, trouble, found.numbers)
 
 
 def tell_night(layout: Layout, made: Provenance, started: str, outcome: Mapping[str, str]) -> None:
@@ -111,59 +122,17 @@ def tell_night(layout: Layout, made: Provenance, started: str, outcome: Mapping[
     outbox.put(layout.outbox, "night", payload, made.night)
 
 
-def _verdict(layout: Layout, params: Params, model: str) -> dict[str, Any]:
-    """The gate's verdict on the stage outputs, held against the live release if there is one."""
-    from kindex.judge.gate import judge
-
-    report = read_json(layout.out("evaluate", model) / "report.json")
-    releases = layout.releases(model)
-    if release.current(releases) is None:
-        return judge(report, None, params.gates[model]).as_dict()
-    live = release.live(releases)
-    return judge(report, release.report(releases, live), params.gates[model], _churn(layout, model, live)).as_dict()
-
-
-def _churn(layout: Layout, model: str, live: release.Manifest) -> float:
-    """The largest neighbour churn of the model's spaces against the live ones; 1 for a space that was not there."""
-    from kindex.core.space import read_space
-    from kindex.judge.churn import neighbour_churn
-
-    folder = layout.releases(model) / live.version
-    churns = [0.0]
-    for path in sorted((layout.out("train", model) / "spaces").glob("*.parquet")):
-        name = f"vectors/{path.name}"
-        if name in live.files:
-            release.check_files(folder, live, [name])
-            churns.append(neighbour_churn(read_space(folder / name), read_space(path)))
-        else:
-            churns.append(1.0)
-    return max(churns)
-
-
-def _page(
-    layout: Layout, params: Params, model: str, files: Mapping[str, Path | bytes], verdict: dict[str, Any], night: str
-) -> bytes:
-    """The report page with what evaluation could not know: the verdict and the release that it becomes."""
-    from kindex.core.publish import next_version
+def _page(layout: Layout, params: Params, model: str, manifest: release.Manifest, found: "Judged", night: str) -> bytes:
+    """The report page with what evaluation could not know: the verdict, the live release, and the release that it becomes."""
     from kindex.judge.page import render
 
     releases = layout.releases(model)
-    version = next_version(releases)  # nobody else makes one: we hold the night
-    about = {
-        "model": model,
-        "version": version,
-        "digest": release.content_digest(model, {name: _sha256(part) for name, part in files.items()}),
-        "parent": live_version(layout, model),
-        "night": night,
-    }
+    about = {name: getattr(manifest, name) for name in ("model", "version", "digest", "parent")} | {"night": night}
     evidence = read_json(layout.out("evaluate", model) / "evidence.json")
     catalogue = params.model(model).catalogue
-    data_docs = relpath(layout.data_docs(catalogue), releases / version / "notes")
-    return render(evidence, read_costs(layout, catalogue, model), verdict, about, data_docs).encode()
-
-
-def _sha256(part: Path | bytes) -> str:
-    return hashlib.sha256(part).hexdigest() if isinstance(part, bytes) else sha256_file(part)
+    data_docs = relpath(layout.data_docs(catalogue), releases / manifest.version / "notes")
+    costs = read_costs(layout, catalogue, model)
+    return render(evidence, costs, found.verdict, about, data_docs, found.compared).encode()
 
 
 def _tell(layout: Layout, params: Params, model: str, manifest: release.Manifest) -> None:

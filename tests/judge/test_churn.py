@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kindex.core.space import Space
-from kindex.judge.churn import neighbour_churn
+from kindex.judge.churn import compare, neighbour_churn
 
 
 def space(vectors_ND, ids=None, metric="cosine"):
@@ -64,3 +64,28 @@ def test_the_sample_is_the_same_every_time():
     first = neighbour_churn(live, candidate, sample=20)
     assert first == neighbour_churn(live, candidate, sample=20)
     assert first == pytest.approx(neighbour_churn(live, candidate, sample=300), abs=0.15)
+
+
+def test_lost_and_gained_neighbours_have_names():
+    vectors_ND = np.eye(12, 6) + np.eye(12, 6, -6)  # item n and n + 6 are twins
+    other_ND = vectors_ND.copy()
+    other_ND[[6, 7]] = other_ND[[7, 6]]  # 0 is now with 7, 1 with 6
+    labels = {f"item{n}": "even" if n % 2 == 0 else "odd" for n in range(12)}
+    found = compare(space(vectors_ND), space(other_ND), labels, labels, ["item1", "item3", "unknown"], k=1)
+    assert found.churn == pytest.approx(4 / 12)
+    assert found.golden == (2, 1.0)
+    assert {label: churn for label, _, churn in found.labels} == {"even": 2 / 6, "odd": 2 / 6}
+    by_id = {change["id"]: change for change in found.changes}
+    assert list(by_id) == ["item1", "item3", "item0", "item6", "item7"], "the golden ones, then those that changed"
+    assert by_id["item0"]["lost"] == [{"id": "item6", "label": "even"}]
+    assert by_id["item0"]["gained"] == [{"id": "item7", "label": "odd"}]
+    assert by_id["item3"] == {"id": "item3", "label": "odd", "golden": True, "churn": 0.0, "lost": [], "gained": []}
+
+
+def test_a_golden_item_that_is_gone_counts_in_full():
+    vectors_ND = np.random.default_rng(3).normal(size=(30, 4))
+    fewer = space(vectors_ND[1:], [f"item{row}" for row in range(1, 30)])
+    found = compare(space(vectors_ND), fewer, {"item0": "x"}, {}, ["item0", "item5"], k=3)
+    assert found.golden == (2, 1.0)
+    assert found.changes[0] == {"id": "item0", "label": "x", "golden": True, "gone": True}
+    assert found.churn == 0.0, "the others keep whom they have, of those that both know"

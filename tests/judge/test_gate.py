@@ -7,16 +7,19 @@ import pytest
 
 from kindex.core.errors import ConfigError
 from kindex.core.params import Threshold
+from kindex.judge.compared import NUMBERS
 from kindex.judge.gate import HEALTH, better, check_names, judge
 from kindex.judge.measures import MEASURES
+from kindex.judge.paired import Pair
 
+CHURNED = {"neighbour_churn_at_10": 0.1}
 HEALTHY = {"vectors_nan": 0.0, "vectors_zero": 0.0, "vectors_collapse": 0.3}
 
 
-def line(report, live=None, *, churn=None, **rule):
+def line(report, live=None, *, compared=None, **rule):
     """The line of one threshold on the metric `m` (or `metric`)."""
     threshold = Threshold(**{"metric": "m", **rule})
-    return judge({**HEALTHY, **report}, live, [threshold], churn).lines[0]
+    return judge({**HEALTHY, **report}, live, [threshold], compared).lines[0]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ GOOD = {
 
 
 def test_the_good_candidate_passes():
-    verdict = judge(GOOD, GOOD, GATE, churn=0.1)
+    verdict = judge(GOOD, GOOD, GATE, CHURNED)
     assert verdict.passed and verdict.failures == ()
     assert len(verdict.lines) == len(GATE) + len(HEALTH)
 
@@ -149,14 +152,14 @@ def test_the_good_candidate_passes():
     ],
 )
 def test_each_way_of_being_worse_is_blocked_and_blamed(change, churn, blamed):
-    verdict = judge({**GOOD, **change}, GOOD, GATE, churn=churn)
+    verdict = judge({**GOOD, **change}, GOOD, GATE, None if churn is None else {"neighbour_churn_at_10": churn})
     assert not verdict.passed
     assert {line.metric for line in verdict.failures} == {blamed}
     assert all(line.reason for line in verdict.failures)
 
 
 def test_the_verdict_is_json_even_with_nan():
-    verdict = judge({**GOOD, "index_recall_at_10": math.nan}, None, GATE, churn=0.1)
+    verdict = judge({**GOOD, "index_recall_at_10": math.nan}, None, GATE, CHURNED)
     written = json.loads(json.dumps(verdict.as_dict(), allow_nan=False))
     assert written["passed"] is False
     (failed,) = (line for line in written["lines"] if not line["passed"])
@@ -195,3 +198,51 @@ def test_every_number_of_a_report_may_be_gated():
         "queries",
     ]
     check_names([Threshold(metric=name, at_most=1.0) for name in known], "gates.m")
+
+
+@pytest.mark.parametrize(
+    ("metric", "difference", "low", "high", "passed"),
+    [
+        ("m", -0.01, -0.015, -0.005, True),  # proven, but tolerated
+        ("m", -0.03, -0.04, -0.02, False),  # proven
+        ("m", -0.03, -0.07, 0.01, True),  # noise
+        ("m", 0.05, 0.04, 0.06, True),
+        ("m_mse", 0.03, 0.02, 0.04, False),
+        ("m_mse", 0.03, -0.01, 0.07, True),
+        ("m_mse", -0.05, -0.06, -0.04, True),
+    ],
+)
+def test_shared_queries_decide_where_there_are_enough(metric, difference, low, high, passed):
+    pair = Pair(1950, 0.5, 0.5 + difference, low, high)
+    # the reports alone would say the opposite: their values are of other queries, their intervals wide
+    value = 0.5 if not passed else 0.5 + (0.3 if metric == "m_mse" else -0.3)
+    report = {metric: value, f"{metric}_low": value, f"{metric}_high": value, **HEALTHY}
+    verdict = judge(report, {metric: 0.5}, [Threshold(metric=metric, live_tolerance=0.02)], None, {metric: pair})
+    assert verdict.lines[0].passed is passed
+    assert "on 1,950 shared queries" in verdict.lines[0].reason
+    assert judge(report, {metric: 0.5}, [Threshold(metric=metric, live_tolerance=0.02)]).lines[0].passed is not passed
+
+
+def test_without_a_live_release_a_threshold_on_both_together_passes_and_says_so():
+    threshold = Threshold(metric="neighbour_churn_at_10_golden", at_most=0.1)
+    (found, *_) = judge(HEALTHY, None, [threshold]).lines
+    assert (found.passed, found.value, found.reason) == (True, None, "no live release to compare with")
+    assert not judge(HEALTHY, HEALTHY, [threshold], {}).passed, "with one it must be there"
+
+
+def test_a_shadow_run_with_errors_fails_unasked():
+    verdict = judge(HEALTHY, HEALTHY, [], {"shadow_errors": 2.0})
+    assert [line.metric for line in verdict.failures] == ["shadow_errors"]
+
+
+@pytest.mark.parametrize(("gap", "failures"), [(0.1, []), (0.101, ["shadow_index_gap"])])
+def test_an_index_that_is_not_what_it_says_of_itself_fails_unasked(gap, failures):
+    verdict = judge(HEALTHY, HEALTHY, [], {"shadow_index_gap": gap})
+    assert [line.metric for line in verdict.failures] == failures
+
+
+def test_numbers_of_two_releases_may_be_gated():
+    names = [*NUMBERS, "neighbour_churn_at_10_label_torch", "drift_rows_links"]
+    check_names([Threshold(metric=name, at_most=1.0) for name in names], "gates.m")
+    with pytest.raises(ConfigError, match="did you mean neighbour_churn_at_10_golden"):
+        check_names([Threshold(metric="neighbour_churn_at_10_goldn", at_most=1.0)], "gates.m")

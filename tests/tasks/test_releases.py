@@ -158,7 +158,7 @@ def test_a_damaged_live_release_stops_the_night_by_name(tmp_path):
 @pytest.mark.parametrize(("shuffle", "outcome"), [(False, "live"), (True, "held")])
 def test_churn_against_the_live_release_can_hold_a_candidate(tmp_path, monkeypatch, shuffle, outcome):
     # with eight words everyone is among the ten nearest: count the first two
-    monkeypatch.setattr(churn.neighbour_churn, "__defaults__", (2, 500))
+    monkeypatch.setattr(churn.compare, "__kwdefaults__", {"k": 2, "sample": 500})
     layout, params = night(tmp_path)
     publish(layout, params)
     layout, _ = night(tmp_path, salt=" again", shuffle=shuffle)

@@ -9,8 +9,8 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import asdict
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,58 @@ _BLOCK = 1 << 22
 _SPARE_BYTES = 1_000_000  # what a manifest and the file system's own bookkeeping may take beside the files
 _REMEMBERED = 100  # formerly live versions that the pointer lists
 _POINTER_WAIT = 10.0  # seconds; another publisher holds the pointer for milliseconds
+_BUILDING_WAIT = 10.0  # seconds; `kindex gc` holds it while it renames, another build may hold it for long
+
+
+@dataclass
+class Candidate:
+    """Content that lies whole in `folder` and is described by `manifest`, without notes; a twin is a release already."""
+
+    folder: Path
+    manifest: Manifest
+    new: bool
+
+    def finish(self, notes: Mapping[str, Path | bytes], about: Mapping[str, Any]) -> Manifest:
+        """Make it a release, with its notes and what is told about it. A twin stays as it is."""
+        if not self.new:
+            return self.manifest
+        releases, version = self.folder.parent, self.manifest.version
+        noted = {path: _write(self.folder / path, _blocks(part)) for path, part in sorted(notes.items())}
+        manifest = replace(self.manifest, notes=noted, about=dict(about))
+        _write(self.folder / MANIFEST, [pretty_json(manifest.as_dict())])
+        for folder in sorted({self.folder, *(path.parent for path in self.folder.rglob("*"))}):
+            sync_folder(folder)
+        fault_point(f"rename {version}")
+        self.folder.rename(releases / version)
+        sync_folder(releases)
+        return read_manifest(releases, version)
+
+
+@contextmanager
+def candidate(releases: Path, model: str, files: Mapping[str, Path | bytes], notes_bytes: int = 0) -> Iterator[Candidate]:
+    """Write the content of a release, for a judge to read as a reader would before it is finished; else it is removed.
+
+    `files` maps paths inside the release to a file to copy or to bytes. Content that was released before is that release.
+    The parent is the live version now. Raises `OutsideError` naming the space needed, `BusyError` when another build of this
+    model runs for ten seconds more.
+    """
+    releases.mkdir(parents=True, exist_ok=True)
+    with mutex.hold(releases / ".building.lock", f"the building of a release of {model}", wait_seconds=_BUILDING_WAIT):
+        _clean(releases)
+        size = sum(_size(part) for part in files.values()) + notes_bytes
+        require_space(releases, size + _SPARE_BYTES, f"a release of {model}")
+        work = releases / f".new-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        try:
+            written = {path: _write(work / path, _blocks(part)) for path, part in sorted(files.items())}
+            digest = content_digest(model, {path: entry.sha256 for path, entry in written.items()})
+            if twin := _twin(releases, digest):
+                yield Candidate(releases / twin.version, twin, False)
+                return
+            pointer = current(releases)
+            parent = pointer.version if pointer else None
+            yield Candidate(work, Manifest(model, next_version(releases), parent, digest, written, {}, {}), True)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def build(
@@ -46,35 +98,9 @@ def build(
     notes: Mapping[str, Path | bytes],
     about: Mapping[str, Any],
 ) -> tuple[Manifest, bool]:
-    """Write a candidate, and say whether it is new: content that was released before is that release.
-
-    `files` and `notes` map paths inside the release to a file to copy or to bytes. The parent is the live version now.
-    Raises `OutsideError` naming the space needed, `BusyError` when another build of this model runs.
-    """
-    releases.mkdir(parents=True, exist_ok=True)
-    with mutex.hold(releases / ".building.lock", f"the building of a release of {model}"):
-        _clean(releases)
-        size = sum(_size(part) for part in (*files.values(), *notes.values()))
-        require_space(releases, size + _SPARE_BYTES, f"a release of {model}")
-        work = releases / f".new-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        try:
-            written = {path: _write(work / path, _blocks(part)) for path, part in sorted(files.items())}
-            digest = content_digest(model, {path: entry.sha256 for path, entry in written.items()})
-            if twin := _twin(releases, digest):
-                return twin, False
-            noted = {path: _write(work / path, _blocks(part)) for path, part in sorted(notes.items())}
-            pointer = current(releases)
-            version = next_version(releases)
-            manifest = Manifest(model, version, pointer.version if pointer else None, digest, written, noted, dict(about))
-            _write(work / MANIFEST, [pretty_json(manifest.as_dict())])
-            for folder in sorted({work, *(path.parent for path in work.rglob("*"))}):
-                sync_folder(folder)
-            fault_point(f"rename {version}")
-            work.rename(releases / version)
-            sync_folder(releases)
-            return read_manifest(releases, version), True
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+    """Write a release, and say whether it is new; see `candidate`."""
+    with candidate(releases, model, files, sum(_size(part) for part in notes.values())) as made:
+        return made.finish(notes, about), made.new
 
 
 def promote(releases: Path, version: str, expected: str | None) -> Pointer:
@@ -88,7 +114,7 @@ def promote(releases: Path, version: str, expected: str | None) -> Pointer:
     is not whole.
     """
     verify(releases, version)
-    with _pointer_lock(releases):
+    with pointer_lock(releases):
         now = current(releases)
         if now and now.version == version:
             return now
@@ -100,10 +126,11 @@ def promote(releases: Path, version: str, expected: str | None) -> Pointer:
             )
         if now and version in now.withdrawn:
             raise MetricGateError(
-                f"{version} of {releases.name} was rolled back by hand and stays so. "
-                f"`kindex rollback {releases.name} --to {version}` makes it live again"
+                f"{version} of {releases.name} was rolled back by hand, or rejected, and stays so. "
+                f"`kindex approve {releases.name} {version} --because ...` makes it live, or `kindex rollback "
+                f"{releases.name} --to {version}` if it was live before"
             )
-        return _point(releases, version, (*now.former, now.version) if now else (), now.withdrawn if now else ())
+        return point(releases, version, now, former=(*now.former, now.version) if now else ())
 
 
 def rollback(releases: Path, to: str | None = None) -> tuple[Pointer | None, Pointer]:
@@ -112,7 +139,7 @@ def rollback(releases: Path, to: str | None = None) -> tuple[Pointer | None, Poi
     The versions that it takes back are marked withdrawn, so that no night publishes the same content again; naming one of
     them in `to` clears its mark. Only names and sizes are checked here, to be quick: every reader checks the bytes.
     """
-    with _pointer_lock(releases):
+    with pointer_lock(releases):
         now = current(releases)
         if now is None and to is None:
             raise ConfigError(f"{releases.name} has no live release to roll back from: name one with --to")
@@ -121,14 +148,14 @@ def rollback(releases: Path, to: str | None = None) -> tuple[Pointer | None, Poi
             raise ConfigError(f"{releases.name} is at its first release: there is nothing before it")
         check_sizes(releases / target, read_manifest(releases, target))
         if now is None:
-            return None, _point(releases, target, (), ())
+            return None, point(releases, target, None)
         if now.version == target:
             return now, now
         line = (*now.former, now.version)
         at = line.index(target) if target in line else len(line)
         back = line[at + 1 :] or ((now.version,) if number(target) < number(now.version) else ())
         withdrawn = {*now.withdrawn, *back} - {target}
-        return now, _point(releases, target, line[:at], tuple(sorted(withdrawn)))
+        return now, point(releases, target, now, former=line[:at], withdrawn=tuple(sorted(withdrawn)))
 
 
 def _before(releases: Path, now: Pointer) -> str | None:
@@ -143,19 +170,23 @@ def leftovers(releases: Path) -> list[Path]:
 
 def _clean(releases: Path) -> None:
     """Remove leftovers. Both locks are held meanwhile, so nobody is writing them."""
-    with _pointer_lock(releases):
+    with pointer_lock(releases):
         for path in leftovers(releases):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _pointer_lock(releases: Path) -> AbstractContextManager[None]:
+def pointer_lock(releases: Path) -> AbstractContextManager[None]:
+    """Held while the pointer is read, decided about and written."""
     return mutex.hold(releases / ".pointer.lock", f"the pointer of {releases.name}", wait_seconds=_POINTER_WAIT)
 
 
-def _point(releases: Path, version: str, former: tuple[str, ...], withdrawn: tuple[str, ...]) -> Pointer:
+def point(releases: Path, version: str, now: Pointer | None, **changes: Any) -> Pointer:
+    """Write the pointer: `now` (None: there was none) with the version and the `changes`. The caller holds `pointer_lock`."""
     manifest = read_manifest(releases, version)
     sha256 = sha256_file(releases / version / MANIFEST)
-    pointer = Pointer(version, manifest.digest, sha256, former[-_REMEMBERED:], withdrawn)
+    known = {"former": now.former, "withdrawn": now.withdrawn, "decisions": now.decisions} if now else {}
+    pointer = Pointer(version, manifest.digest, sha256, **{**known, **changes})
+    pointer = replace(pointer, former=pointer.former[-_REMEMBERED:], decisions=pointer.decisions[-_REMEMBERED:])
     write_atomic(releases / CURRENT, pretty_json(asdict(pointer)))
     return pointer
 

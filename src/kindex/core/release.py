@@ -21,6 +21,7 @@ from kindex.core.manifest import MANIFEST, SHA256, FileEntry, Manifest, content_
 __all__ = [
     "CURRENT",
     "MANIFEST",
+    "Decision",
     "FileEntry",
     "Manifest",
     "Pointer",
@@ -43,11 +44,22 @@ _VERSION = re.compile(r"v\d{4,}")
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What a person decided of a version: `approved`, to be live whatever its gate said, or `rejected`; `at` is UTC."""
+
+    version: str
+    decision: str
+    by: str
+    because: str
+    at: str
+
+
+@dataclass(frozen=True)
 class Pointer:
     """What CURRENT holds.
 
-    `former` are the versions that were live before, the last one last; `withdrawn` those that a person rolled back, which
-    no night may publish again.
+    `former` are the versions that were live before, the last one last; `withdrawn` those that a person rolled back or
+    rejected, which no night may publish again; `decisions` what people decided, the last one last.
     """
 
     version: str
@@ -55,6 +67,7 @@ class Pointer:
     manifest_sha256: str
     former: tuple[str, ...] = ()
     withdrawn: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
 
 def names(releases: Path) -> list[str]:
@@ -89,7 +102,8 @@ def current(releases: Path) -> Pointer | None:
     try:
         raw = read_json(path)
         lists = {name: tuple(raw.get(name, ())) for name in ("former", "withdrawn")}
-        pointer = Pointer(raw["version"], raw["digest"], raw["manifest_sha256"], **lists)
+        decisions = tuple(Decision(**one) for one in raw.get("decisions", ()))
+        pointer = Pointer(raw["version"], raw["digest"], raw["manifest_sha256"], **lists, decisions=decisions)
         whole = _VERSION.fullmatch(pointer.version) and SHA256.fullmatch(pointer.manifest_sha256)
     except (KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{path} is not a pointer to a release: {error!r}") from None

@@ -1,9 +1,11 @@
 """Do items of one label, genre or country lie together? Each column of the items is judged on the same footing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from kindex.core.hubs import CORRECTIONS
 from kindex.core.space import Space
 from kindex.core.split import Split, id_fractions
 from kindex.judge.labels import Labelled, judge_agreement, judge_labels, usable
@@ -31,12 +33,18 @@ def judge_columns(
     *,
     bootstrap: int,
     seed: int,
+    corrections: Collection[str] = CORRECTIONS,
+    fitted: bool = True,
+    scores: dict[str, dict[str, tuple[Sequence[str], np.ndarray]]] | None = None,
 ) -> dict[str, float]:
     """Flat numbers of the label (`judge_labels`), and `agreement_at_10_<column>` of each further column with enough items.
 
     `labelled_share` and `labelled_share_<column>` say how many items have a value at all. Judged by the items that have a
-    value, a vector and, in a catalogue of images, an image.
+    value, a vector and, in a catalogue of images, an image. `corrections` and `fitted` say what is measured beside the
+    neighbours; `scores`, if given, takes the model's value of each test item by metric and kind.
     """
+    taken = {} if scores is None else scores
+
     ids = as_column(space.ids)
     if "images" in split.heldout.tables:
         test_N = rows_in(ids, split.heldout.images["id"].combine_chunks()) >= 0
@@ -53,11 +61,18 @@ def judge_columns(
         series = {"": space.vectors_ND[rows]}
         if raw is not None:
             series["raw_"] = raw([space.ids[row] for row in rows])
-        labelled = Labelled(code_N[rows], test_N[rows])
+        asked = [space.ids[row] for row in rows[test_N[rows]]]
+
+        def record(name: str, values_T: np.ndarray, asked: list[str] = asked) -> None:
+            if not name.startswith("raw_"):
+                taken.setdefault(name, {})[space.kind] = (asked, values_T)
+
+        labelled = Labelled(code_N[rows], test_N[rows], record)
+        how: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed, "corrections": corrections}
         if place == 0:
-            numbers = judge_labels(series, labelled, bootstrap=bootstrap, seed=seed)
+            numbers = judge_labels(series, labelled, fitted=fitted, **how)
         else:
-            numbers = judge_agreement(series, labelled, f"{COLUMN}{column.slug}", bootstrap=bootstrap, seed=seed)
+            numbers = judge_agreement(series, labelled, f"{COLUMN}{column.slug}", **how)
         for name, interval in numbers.items():
             found |= interval.named(name)
         if numbers:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from kindex.core.hubs import CANDIDATES, Offsets
 from kindex.core.nearest import nearest
 from kindex.core.space import Space
 from kindex.core.split import Split, id_fractions
-from kindex.judge.maps import pca_2d, thumbnail, tsne_2d
+from kindex.judge.before import Before
+from kindex.judge.maps import moved, pca_2d, placed_among, thumbnail, tsne_2d, turned_onto
 from kindex.judge.tasks import as_column, rows_in
 from kindex.judge.told import Column, Told
 
@@ -84,14 +85,22 @@ def examples(
     return found
 
 
-def item_map(space: Space, rows: np.ndarray, about: Told, images: Mapping[str, np.ndarray], seed: int) -> dict[str, Any]:
+def item_map(
+    space: Space,
+    rows: np.ndarray,
+    about: Told,
+    images: Mapping[str, np.ndarray],
+    seed: int,
+    before: Before | None = None,
+) -> dict[str, Any]:
     """The items of `rows` with their places by PCA and t-SNE of their unit vectors; labels are numbered by name.
 
-    `columns` holds what else the items can be coloured by: title, names, and the number of each item's (null: none).
+    With the parent's map the places are gone on from; `before` then says of which release, how many items had a place, and
+    how far these moved. `columns` holds what else the items can be coloured by: title, names, and the number of each item's
+    (null: none).
     """
     unit_ND = space.unit_ND[rows]
-    pca_N2 = np.round(pca_2d(unit_ND), DIGITS) + 0.0
-    tsne_N2 = tsne_2d(unit_ND, seed)
+    pca_N2, tsne_N2, since = _places(space, rows, unit_ND, seed, before)
     (labels, label_N), *further = [_numbered(column, rows) for column in about.columns]
     descriptions = about.described(rows)
     items = []
@@ -100,7 +109,7 @@ def item_map(space: Space, rows: np.ndarray, about: Told, images: Mapping[str, n
         item: dict[str, Any] = {"id": name, "label": label_N[place], "description": descriptions[place]}
         item["pca"] = pca_N2[place].tolist()
         if tsne_N2 is not None:
-            item["tsne"] = (np.round(tsne_N2[place], DIGITS) + 0.0).tolist()
+            item["tsne"] = tsne_N2[place].tolist()
         if name in images:
             item["image"] = thumbnail(images[name], THUMBNAIL)
         items.append(item)
@@ -108,7 +117,46 @@ def item_map(space: Space, rows: np.ndarray, about: Told, images: Mapping[str, n
         {"title": column.title, "labels": names, "label": number_N}
         for column, (names, number_N) in zip(about.columns[1:], further)
     ]
-    return {"kind": space.kind, "label_title": "label", "labels": labels, "columns": columns, "items": items}
+    shown = {"kind": space.kind, "label_title": "label", "labels": labels, "columns": columns, "items": items}
+    return {**shown, "before": since} if since else shown
+
+
+def _places(
+    space: Space, rows: np.ndarray, unit_ND: np.ndarray, seed: int, before: Before | None
+) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
+    """PCA (N, 2) and t-SNE (N, 2), rounded, and what is told of last night's map.
+
+    A delta night leaves every item where it was that still lies where it lay in the space, and puts the others among their
+    neighbours; a model trained anew lets t-SNE go on from there. With fewer than half of the items placed it starts afresh.
+    """
+    pca_N2 = pca_2d(unit_ND)
+    if before is None:
+        return _rounded(pca_N2), _rounded(tsne_2d(unit_ND, seed)), {}
+    ids = [space.ids[row] for row in rows]
+    pca_N2 = turned_onto(pca_N2, before.places(space.kind, ids, "pca"))
+    was_N2 = before.places(space.kind, ids, "tsne")
+    placed_N = np.isfinite(was_N2).all(1)
+    if placed_N.sum() < len(ids) / 2:
+        return _rounded(pca_N2), _rounded(tsne_2d(unit_ND, seed)), {}
+    start_N2 = was_N2.copy()
+    if before.delta and before.still:
+        start_N2[~before.still(space.kind, ids, space.vectors_ND[rows])] = np.nan
+    start_N2 = placed_among(start_N2, unit_ND)
+    if before.delta and np.isfinite(start_N2).all():
+        tsne_N2: np.ndarray | None = start_N2
+    else:
+        tsne_N2 = tsne_2d(unit_ND, seed, placed_among(was_N2, unit_ND))
+    gone = 0.0 if tsne_N2 is None else round(moved(tsne_N2, was_N2), 4)
+    told = {"version": before.version, "shared": int(placed_N.sum()), "new": int((~placed_N).sum()), "moved": gone}
+    return _rounded(pca_N2), _rounded(tsne_N2), told
+
+
+@overload
+def _rounded(points_N2: np.ndarray) -> np.ndarray: ...
+@overload
+def _rounded(points_N2: np.ndarray | None) -> np.ndarray | None: ...
+def _rounded(points_N2: np.ndarray | None) -> np.ndarray | None:
+    return None if points_N2 is None else np.round(points_N2, DIGITS) + 0.0
 
 
 def _numbered(column: Column, rows: np.ndarray) -> tuple[list[str], list[int | None]]:

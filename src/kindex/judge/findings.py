@@ -6,15 +6,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from kindex.core.errors import DataGateError
-from kindex.core.hubs import Offsets
+from kindex.core.hubs import CORRECTIONS, Offsets
 from kindex.core.params import EvaluateParams
 from kindex.core.space import Space
 from kindex.core.split import Split
 from kindex.core.watch import Watch
-from kindex.judge.captions.judged import judge_captions
+from kindex.judge.before import Before
+from kindex.judge.captions.judged import Record, judge_captions
 from kindex.judge.captions.material import Material as Captioned
 from kindex.judge.columns import judge_columns
 from kindex.judge.evidence import chosen_examples, examples, item_map, well_known
@@ -25,6 +27,7 @@ from kindex.judge.images import judge_reconstruction
 from kindex.judge.intervals import Interval
 from kindex.judge.links import Raw, judge_links
 from kindex.judge.measures import corrected, described, headline, recall_curve, rounded
+from kindex.judge.queries import chosen, joined, queries_table
 from kindex.judge.told import told
 
 
@@ -49,15 +52,19 @@ class Material:
     index_excess: Mapping[str, float] = field(default_factory=dict)  # of those with a budget
     captioner: Captioned | None = None  # of a family that captions; `rival_captioners` are other tunings by name
     rival_captioners: Mapping[str, Captioned] = field(default_factory=dict)
+    before: Before | None = None  # the parent release
+    index_figures: Mapping[str, float] = field(default_factory=dict)  # of the chosen indexes, the worst of all kinds
 
 
 @dataclass(frozen=True)
 class Findings:
-    """`report` is flat and finite; `shown` holds the evidence's map, examples, measures; `seconds` is by part."""
+    """`report` is flat and finite; `shown` holds the evidence's map, examples, measures; `seconds` is by part; `queries`, as
+    `kindex.judge.queries` has it, is what each query scored."""
 
     report: dict[str, float]
     shown: dict[str, Any]
     seconds: dict[str, float]
+    queries: pa.Table
 
 
 def judge(material: Material, settings: EvaluateParams, series: str, watch: Watch) -> Findings:
@@ -83,29 +90,55 @@ def judge(material: Material, settings: EvaluateParams, series: str, watch: Watc
     if material.index_excess:
         report["index_budget_excess"] = max(material.index_excess.values())
     spaces = {kind: _finite(space) for kind, space in spaces.items()}
-    links = judge_links(split, spaces, watch, sample=settings.sample_queries, rivals=_all_finite(material.rivals), **bootstrap)
+    before = material.before
+
+    def carries(name: str) -> bool:
+        return before is not None and before.has(name)
+
+    report |= material.index_figures
+    rivals = _all_finite(material.rivals)
+    beside = not carries("baseline_links")
+    links = judge_links(split, spaces, watch, sample=settings.sample_queries, rivals=rivals, beside=beside, **bootstrap)
     report |= links.report() if links else {}
+    scores = dict(links.scores) if links else {}
     lap("links")
-    spoken, spoken_shown = _captions(material, settings, watch)
+
+    def record(name: str, ids: Sequence[str], values_Q: np.ndarray) -> None:
+        scores.setdefault(name, {})["image"] = (ids, values_Q)
+
+    spoken, spoken_shown = _captions(material, settings, watch, record)
     report |= spoken
     lap("captions")
     space = spaces[main_kind(split, spaces)]
     report |= _flat(_reconstruction(material, space, bootstrap))
     lap("reconstruction")
     about = told(split, space)
-    pixels = _pixels(material.images) if material.images else None
+    served = material.offsets.get(space.kind)
+    pixels = _pixels(material.images) if material.images and not carries("raw_neighbour_agreement_at_10") else None
     raw = pixels or (links.raw if links else {}).get(space.kind)
-    report |= judge_columns(split, space, about, raw, material.images, **bootstrap)
+    # a correction that nothing is answered by is only for comparison
+    corrections = [name for name in CORRECTIONS if (served and served.correction == name) or not carries(f"{name}_hubness")]
+    report |= judge_columns(
+        split,
+        space,
+        about,
+        raw,
+        material.images,
+        corrections=corrections,
+        fitted=not carries("linear_probe_accuracy"),
+        scores=scores,
+        **bootstrap,
+    )
     lap("labels")
     known = well_known(split, space.ids)
     popularity_N = known.to_N + known.away_N if "links" in split.train.tables else None
-    report |= _flat(judge_hubs(space, known.order_N, popularity_N, **bootstrap))
+    report |= _flat(judge_hubs(space, known.order_N, popularity_N, corrections=corrections, **bootstrap))
     lap("hubs")
-    report = rounded(report)
-    served = material.offsets.get(space.kind)
+    carried = before.carried(report) if before else {}
+    report = rounded({**report, **carried})
     golden, unknown = rows_of(spaces, space.kind, material.golden)
-    chosen = chosen_examples(known.order_N, about.label, settings.examples)
-    asked = [row for row in chosen if row not in golden[space.kind]]
+    best_known = chosen_examples(known.order_N, about.label, settings.examples)
+    asked = [row for row in best_known if row not in golden[space.kind]]
     first = dict.fromkeys([*golden[space.kind], *asked, *known.order_N.tolist()])
     mapped = np.sort(np.array(list(first)[: settings.map_items], np.int64))
     examined = golden_examples(split, spaces, golden, {space.kind: about}, material.images, material.offsets)
@@ -116,11 +149,16 @@ def judge(material: Material, settings: EvaluateParams, series: str, watch: Watc
         "corrected": corrected(report, served.correction if served else "cosine"),
         "examples": examined + examples(space, asked, about, material.images, served),
         "golden_unknown": unknown,
-        "map": item_map(space, mapped, about, material.images, settings.seed),
+        "map": item_map(space, mapped, about, material.images, settings.seed, before),
         **spoken_shown,
     }
+    queries = queries_table(scores, chosen(spaces, material.golden))
+    if before and carried:
+        shown |= {"carried": {"from": before.source(), "names": sorted(carried)}}
+        shown |= {name: before.evidence[name] for name in SHOWN if name in before.evidence and name not in shown}
+        queries = joined(queries, before.scores(carried))
     lap("map")
-    return Findings(report, shown, seconds)
+    return Findings(report, shown, seconds, queries)
 
 
 def main_kind(split: Split, spaces: Mapping[str, Space]) -> str:
@@ -133,11 +171,16 @@ def main_kind(split: Split, spaces: Mapping[str, Space]) -> str:
     return max(sorted(spaces), key=lambda kind: (kind in told, asks.get(kind, 0), len(spaces[kind].ids)))
 
 
+SHOWN = ("captions", "search", "words")
+"""What the page shows of a captioner, carried over with its numbers."""
+
 COMPARED = ("bleu_4", "cider", "text_recall_at_10")
 """What other tunings of a captioner are compared by."""
 
 
-def _captions(material: Material, settings: EvaluateParams, watch: Watch) -> tuple[dict[str, float], dict[str, Any]]:
+def _captions(
+    material: Material, settings: EvaluateParams, watch: Watch, record: Record
+) -> tuple[dict[str, float], dict[str, Any]]:
     """What a captioner says, finds and knows, beside other tunings; nothing of another family."""
     if material.captioner is None:
         return {}, {}
@@ -146,7 +189,9 @@ def _captions(material: Material, settings: EvaluateParams, watch: Watch) -> tup
         for name, other in material.rival_captioners.items()
     }
     points = {name: {one: numbers[one] for one in COMPARED if one in numbers} for name, numbers in beside.items()}
-    return judge_captions(material.captioner, bootstrap=settings.bootstrap, seed=settings.seed, beside=points, watch=watch)
+    return judge_captions(
+        material.captioner, bootstrap=settings.bootstrap, seed=settings.seed, beside=points, watch=watch, record=record
+    )
 
 
 def _finite(space: Space) -> Space:

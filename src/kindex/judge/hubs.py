@@ -1,5 +1,7 @@
 """Is everybody's neighbour the same few items, and what would a correction bring? Each number before and after."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from kindex.core.hubs import CORRECTIONS, asking, correct
@@ -17,9 +19,15 @@ BASE = 20_000
 
 
 def judge_hubs(
-    space: Space, order_N: np.ndarray, links_N: np.ndarray | None, *, bootstrap: int, seed: int
+    space: Space,
+    order_N: np.ndarray,
+    links_N: np.ndarray | None,
+    *,
+    bootstrap: int,
+    seed: int,
+    corrections: Collection[str] = CORRECTIONS,
 ) -> dict[str, Interval]:
-    """Of the ten nearest (cosine) of the items that come first in `order_N`; after a correction under its prefix.
+    """Of the ten nearest (cosine) of the items that come first in `order_N`; after each of the `corrections` under its prefix.
 
     `hubness`: skewness of N_10, how often each item is answered: 0 when all are answered alike, large when a few hubs are
     near everything (Radovanović, Nanopoulos, Ivanović 2010). `neighbour_coverage_at_10`: share of the items that anybody
@@ -31,7 +39,7 @@ def judge_hubs(
     unit_ND = unit(space.vectors_ND[base])
     popularity_N = None if links_N is None else np.log2(1 + links_N[base])
     found: dict[str, Interval] = {}
-    for correction in ("", *CORRECTIONS):
+    for correction in ("", *corrections):
         base_ND, asked_QD = unit_ND, unit_ND[asked_Q]
         if correction:
             # the best known come first in `order_N`, so a mean over some is taken over an even sample of them

@@ -1,7 +1,7 @@
 """Do items of one label lie together? Neighbours, a linear probe and k-means, each beside the raw input."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,6 +23,7 @@ class Labelled:
 
     labels_N: np.ndarray
     test_N: np.ndarray
+    record: Callable[[str, np.ndarray], None] | None = None  # takes each series' value of each test item
 
 
 def usable(labels_N: np.ndarray, order_N: np.ndarray, test_N: np.ndarray, limit: int) -> np.ndarray:
@@ -37,34 +38,54 @@ def usable(labels_N: np.ndarray, order_N: np.ndarray, test_N: np.ndarray, limit:
     return np.sort(rows[taught[labels_N[rows]] >= 2])
 
 
-def judge_labels(series: Mapping[str, np.ndarray], labelled: Labelled, *, bootstrap: int, seed: int) -> dict[str, Interval]:
+def judge_labels(
+    series: Mapping[str, np.ndarray],
+    labelled: Labelled,
+    *,
+    bootstrap: int,
+    seed: int,
+    corrections: Collection[str] = CORRECTIONS,
+    fitted: bool = True,
+) -> dict[str, Interval]:
     """Numbers by name for each series of vectors (N, D); its key is the prefix, e.g. "" and "raw_".
 
     Those of `judge_agreement`, named `neighbour_agreement_at_10`; `linear_probe_accuracy`: of logistic regression fitted on
     the train items, on the test items; `kmeans_nmi`: normalised mutual information of the labels with k-means, k being the
-    number of labels, over all items. {} when fewer than two labels can be judged.
+    number of labels, over all items; neither unless `fitted`. {} when fewer than two labels can be judged.
     """
-    found = judge_agreement(series, labelled, f"neighbour_agreement_at_{K}", bootstrap=bootstrap, seed=seed)
+    name = f"neighbour_agreement_at_{K}"
+    found = judge_agreement(series, labelled, name, bootstrap=bootstrap, seed=seed, corrections=corrections)
     if not found:
         return {}
     found["neighbour_agreement_chance"] = found.pop(f"chance_neighbour_agreement_at_{K}")
+    if not fitted:
+        return found
     labels_N, test_N = np.unique(labelled.labels_N, return_inverse=True)[1], labelled.test_N
     counts_ST = resamples(int(test_N.sum()), bootstrap, seed)
     counts_SN = resamples(len(labels_N), bootstrap, seed)
     for prefix, vectors_ND in series.items():
-        found[f"{prefix}linear_probe_accuracy"] = of_mean(probe(vectors_ND, labels_N, test_N, seed), counts_ST)
+        named_T = probe(vectors_ND, labels_N, test_N, seed)
+        found[f"{prefix}linear_probe_accuracy"] = of_mean(named_T, counts_ST)
+        if labelled.record:
+            labelled.record(f"{prefix}linear_probe_accuracy", named_T)
         clusters_N = kmeans(unit(vectors_ND), labels_N.max() + 1, seed)
         found[f"{prefix}kmeans_nmi"] = of_statistic(partial(nmi, labels_N, clusters_N), counts_SN)
     return found
 
 
 def judge_agreement(
-    series: Mapping[str, np.ndarray], labelled: Labelled, name: str, *, bootstrap: int, seed: int
+    series: Mapping[str, np.ndarray],
+    labelled: Labelled,
+    name: str,
+    *,
+    bootstrap: int,
+    seed: int,
+    corrections: Collection[str] = CORRECTIONS,
 ) -> dict[str, Interval]:
     """`name`: share of a test item's ten nearest train items (cosine) with its label, of each series under its prefix.
 
-    The first series, the model's, is also measured with the neighbours of each correction for hubs; the prefix `chance_` is
-    of neighbours taken at random. {} when fewer than two labels can be judged.
+    The first series, the model's, is also measured with the neighbours of each of the `corrections` for hubs; the prefix
+    `chance_` is of neighbours taken at random. {} when fewer than two labels can be judged.
     """
     labels_N, test_N = np.unique(labelled.labels_N, return_inverse=True)[1], labelled.test_N
     if labels_N.max(initial=0) < 1 or not test_N.any() or len(np.unique(labels_N[~test_N])) < 2:
@@ -74,8 +95,11 @@ def judge_agreement(
     found = {f"chance_{name}": of_mean(share_L[labels_N[test_N]], counts_ST)}
     for place, (prefix, vectors_ND) in enumerate(series.items()):
         unit_ND = unit(vectors_ND)
-        found[f"{prefix}{name}"] = of_mean(neighbour_agreement(unit_ND, labels_N, test_N), counts_ST)
-        for correction in CORRECTIONS if place == 0 else ():
+        plain_T = neighbour_agreement(unit_ND, labels_N, test_N)
+        found[f"{prefix}{name}"] = of_mean(plain_T, counts_ST)
+        if labelled.record:
+            labelled.record(f"{prefix}{name}", plain_T)
+        for correction in corrections if place == 0 else ():
             agreement_T = neighbour_agreement(unit_ND, labels_N, test_N, correction)
             found[f"{correction}_{prefix}{name}"] = of_mean(agreement_T, counts_ST)
     return found

@@ -1,7 +1,7 @@
 """Does the space put held-out links first, and does it beat what needs no training?"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -26,6 +26,7 @@ class LinkFindings:
     baselines: dict[str, dict[str, Interval]]
     counts: dict[str, int]
     raw: dict[str, Raw]
+    scores: dict[str, dict[str, tuple[Sequence[str], np.ndarray]]] = field(default_factory=dict)  # of each query
 
     def report(self) -> dict[str, float]:
         """Flat: the model's numbers with intervals, the baselines' without (`svd_link_recall_at_10`), the counts."""
@@ -46,12 +47,14 @@ def judge_links(
     bootstrap: int,
     seed: int,
     rivals: Mapping[str, Mapping[str, Space]] | None = None,
+    beside: bool = True,
 ) -> LinkFindings | None:
     """Rank all right items for a sample of left items with held-out links; None when nothing was held out.
 
     `rivals` are the spaces of other models by the prefix of their numbers: baselines that were trained. A left or right item
     without a vector is a miss and is counted (`uncovered_queries`, `uncovered_links`). `baseline_links` says how many train
-    links co-occurrence and SVD were fitted on. Raises `ConfigError` naming a kind that has held-out links and no space.
+    links co-occurrence and SVD were fitted on. Without `beside` there are no baselines and no `raw`. Raises `ConfigError`
+    naming a kind that has held-out links and no space.
     """
     tasks = link_tasks(split, sample)
     if not tasks:
@@ -59,24 +62,31 @@ def judge_links(
     own: list[Ranking] = []
     others: dict[str, list[Ranking]] = {}
     raw: dict[str, Raw] = {}
-    counts = dict.fromkeys(("queries", "heldout_links", "uncovered_queries", "uncovered_links", "baseline_links"), 0)
+    counts = dict.fromkeys(("queries", "heldout_links", "uncovered_queries", "uncovered_links"), 0)
+    counts |= {"baseline_links": 0} if beside else {}
+    scores: dict[str, dict[str, tuple[Sequence[str], np.ndarray]]] = {}
     for task in tasks:
         scorer, missing_Q, missing_R = space_scorer(task, spaces)
         own.append(rank(task, scorer, watch, "the model"))
+        asked = task.left_ids.take(task.query_rows_Q).to_pylist()
+        for name, values_Q in own[-1].values.items():
+            scores.setdefault(name, {})[f"{task.left_kind} {task.right_kind}"] = (asked, values_Q)
+        counts["queries"] += task.queries
+        counts["heldout_links"] += len(task.heldout_query_P)
+        counts["uncovered_queries"] += int(missing_Q.sum())
+        counts["uncovered_links"] += int((missing_Q[task.heldout_query_P] | missing_R[task.heldout_item_P]).sum())
+        if not beside:
+            continue
         scorers, fold, fitted = baselines(task, spaces[task.left_kind].vectors_ND.shape[1], seed)
         raw.setdefault(task.left_kind, partial(_folded, task, fold))
         scorers |= {name: space_scorer(task, rival)[0] for name, rival in (rivals or {}).items()}
         for name, baseline in scorers.items():
             others.setdefault(name, []).append(rank(task, baseline, watch, name))
-        counts["queries"] += task.queries
-        counts["heldout_links"] += len(task.heldout_query_P)
-        counts["uncovered_queries"] += int(missing_Q.sum())
-        counts["uncovered_links"] += int((missing_Q[task.heldout_query_P] | missing_R[task.heldout_item_P]).sum())
         counts["baseline_links"] += fitted
     whole = pooled(own)
     counts_SQ = resamples(len(whole.top_QK), bootstrap, seed)
     compared = {name: summary(pooled(rankings), counts_SQ[:0]) for name, rankings in others.items()}
-    return LinkFindings(summary(whole, counts_SQ), compared, counts, raw)
+    return LinkFindings(summary(whole, counts_SQ), compared, counts, raw, scores)
 
 
 def space_scorer(task: LinkTask, spaces: Mapping[str, Space]) -> tuple[Scorer, np.ndarray, np.ndarray]:

@@ -50,6 +50,8 @@ MEASURES = (
     Measure(
         "index_budget_excess", "Index over budget", "share by which the index misses the limit that it misses most", "lower"
     ),
+    Measure("index_p95_us", "Slow query, µs", "95 of 100 queries take no longer, by the model of costs", "lower"),
+    Measure("index_bytes_per_vector", "Index bytes", "bytes of the index file for each vector, in its worst space", "lower"),
     Measure("index_recall_at_10", "Index recall@10", "share of the true 10 nearest that the index finds, in its worst space"),
     Measure("vectors_collapse", "Collapse", "0 = all directions of the space are used alike, 1 = one line", "lower"),
     Measure("vectors_zero", "Zero vectors", "vectors of length zero", "lower"),

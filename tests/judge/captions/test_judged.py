@@ -122,3 +122,15 @@ def test_nothing_held_out_gives_no_numbers_and_nothing_to_show() -> None:
     report, shown = judge_captions(material(split=Split(whole.split.train, empty)), **SETTINGS)
     assert not [name for name in report if "bleu" in name or "recall" in name or "overlap" in name]
     assert shown["captions"] == [] and shown["search"] == []
+
+
+def test_each_image_has_its_value_and_their_mean_is_the_number():
+    taken = {}
+
+    def record(name, ids, values):
+        taken[name] = (list(ids), values)
+
+    report, _ = judge_captions(material(), **SETTINGS, record=record)
+    ids, values = taken["text_recall_at_1"]
+    assert len(ids) == len(set(ids)) == len(values)
+    assert report["text_recall_at_1"] == pytest.approx(float(values.mean()), abs=0.05)

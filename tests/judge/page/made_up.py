@@ -191,3 +191,43 @@ def verdict(text: Any = None) -> dict[str, Any]:
 def release(text: Any = None) -> dict[str, Any]:
     say = text or (lambda plain: plain)
     return {"version": say("7"), "digest": say("cd" * 32), "parent": say("6"), "night": say("2026-11-20")}
+
+
+def compared(text: Any = None) -> dict[str, Any]:
+    """What `kindex.judge.comparison` shows of two releases."""
+    say = text or (lambda plain: plain)
+    known, other = {"id": say("torch.optim"), "label": say("torch")}, {"id": say("numpy.linalg"), "label": None}
+    change = {**known, "golden": True, "churn": 0.1, "lost": [other], "gained": [known]}
+    gone = {**other, "golden": True, "gone": True}
+    measure = {"name": "link_recall_at_10", "title": say("Link recall@10"), "better": "higher", "former": 0.42, "now": 0.4}
+    pair = {"shared": 1950, "former": 0.42, "now": 0.4, "low": -0.03, "high": -0.01, "difference": -0.02}
+    items = {"kind": say("module"), "former": 100, "now": 101, "added": 2, "removed": 1, "relabelled": 3, "psi": 0.01}
+    labels = [{"label": say("torch"), "former": 0.5, "now": 0.52}]
+    shadow = {"asked": 120, "gone": 1, "compared": 118, "overlap": 0.912, "same_first": 0.97, "unlike": 2, "failed": 1}
+    return {
+        "former": {"version": say("v0006"), "night": say("2026-11-19")},
+        "now": {"version": say("v0007"), "night": say("2026-11-20")},
+        "built": "delta",
+        "reasons": [say("1.02% of the rows changed")],
+        "compatibility": {"class": "same", "residual": None, "parent": "v0006", "with_former": True},
+        "measures": [
+            {**measure, "difference": -0.02, "pair": pair},
+            {"name": "mrr", "title": "MRR", "former": None, "now": 0.1},
+        ],
+        "numbers": {"neighbour_churn_at_10": 0.05, "shadow_overlap_at_10": 0.912, "neighbour_churn_at_10_label_torch": 0.1},
+        "churn": [
+            {
+                "kind": say("module"),
+                "churn": 0.05,
+                "asked": 500,
+                "golden": 0.3,
+                "labels": [{"label": say("torch"), "asked": 40, "churn": 0.1}],
+                "changes": [gone, change],
+            }
+        ],
+        "drift": {
+            "items": [{**items, "labels": labels, "added_ids": [say("torch.new")], "removed_ids": [say("torch.gone")]}],
+            "rows": [{"table": "links", "former": 1000, "now": 1010, "change": 0.01}],
+        },
+        "shadow": {**shadow, "errors": [{"kind": say("module"), "id": say("json"), "error": say("no answer, of 99 items")}]},
+    }

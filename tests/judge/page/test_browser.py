@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 
 from kindex.judge.page import render
-from tests.judge.page.made_up import COSTS, HOSTILE, evidence, release, verdict
+from tests.judge.page.made_up import COSTS, HOSTILE, compared, evidence, release, verdict
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")]
@@ -95,7 +95,7 @@ def probed(page):
 
 
 def test_the_map_filters_searches_switches_and_clears(tmp_path):
-    page = render(evidence(), COSTS, verdict(), release())
+    page = render(evidence(), COSTS, verdict(), release(), compared=compared())
     seen = dumped(probed(page), tmp_path)[1]
     assert seen == {
         "errors": [],
@@ -120,9 +120,9 @@ def test_its_own_script_runs_under_its_own_policy(tmp_path):
 @pytest.mark.parametrize("width", [1280, 500], ids=["desk", "phone"])  # Chromium makes no window below 500
 def test_hostile_text_never_runs_even_without_the_policy(tmp_path, width):
     texts = iter(HOSTILE * 40)
-    page = render(
-        evidence(lambda word: next(texts), items=60), COSTS, verdict(lambda word: HOSTILE[1]), release(lambda word: HOSTILE[2])
-    )
+    beside = compared(lambda word: next(texts))
+    told = verdict(lambda word: HOSTILE[1]), release(lambda word: HOSTILE[2])
+    page = render(evidence(lambda word: next(texts), items=60), COSTS, *told, compared=beside)
     dom, seen = dumped(probed(page), tmp_path, width)
     assert "data-broken" not in dom.split(">", 3)[1], "a script of the data ran"
     assert seen["errors"] == [] and seen["ready"]

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from kindex.judge.page import CONTENTS, render
-from tests.judge.page.made_up import COSTS, HOSTILE, evidence, release, verdict
+from tests.judge.page.made_up import COSTS, HOSTILE, compared, evidence, release, verdict
 
 ALLOWED_SCRIPTS = 2  # the map's data and our own
 
@@ -36,7 +36,7 @@ class Reader(HTMLParser):
 
 
 def page_of(text=None, **options):
-    return render(evidence(text, **options), COSTS, verdict(text), release(text))
+    return render(evidence(text, **options), COSTS, verdict(text), release(text), compared=compared(text))
 
 
 def test_every_section_is_there_and_its_link_leads_to_it():
@@ -52,6 +52,10 @@ def test_the_numbers_are_on_the_page():
         "Link recall@10 0.400",
         "95 % interval 0.350 to 0.450",
         "Not passed 1 of 2 thresholds met",
+        "v0007 beside v0006 of 2026-11-19 , which answered while this was made. Built as delta : 1.02% of the rows changed",
+        "Link recall@10 0.420 0.400 −0.0200 −0.0200 (−0.0300 to −0.0100) worse 1,950",
+        "· golden 0.100 numpy. linalg torch. optim torch",
+        "120 stored queries, asked of both through their indexes: 91.2% of the former answers are given again",
         "0.0123 misses 0.01",
         "a dog runs CIDEr-D 1.25 · BLEU-4, smoothed 0.400",
         "Text tower 2nd of 1,000",

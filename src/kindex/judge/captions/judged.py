@@ -14,11 +14,14 @@ from kindex.core.watch import Silent, Watch
 from kindex.judge.captions import show
 from kindex.judge.captions.material import Material, Sizes
 from kindex.judge.captions.neighbours import judge_neighbours, said
-from kindex.judge.captions.retrieval import Ranks, chance, judge_retrieval, ranks
+from kindex.judge.captions.retrieval import RECALL_AT, Ranks, chance, judge_retrieval, ranks
 from kindex.judge.captions.spoken import BEAM, GREEDY, NEAREST, Spoken, judge_spoken, speak
 from kindex.judge.captions.words import judge_words
 from kindex.judge.intervals import Interval
 from kindex.judge.measures import rounded
+
+Record = Callable[[str, Sequence[str], np.ndarray], None]
+"""Takes a metric, ids of images and a value of each."""
 
 SPEECH = ("bleu_", "cider")
 """How the names of numbers begin that are of what is said, behind the prefix of the origin."""
@@ -33,14 +36,17 @@ def judge_captions(
     beside: Mapping[str, Mapping[str, float]] | None = None,
     only: Collection[str] = (),
     watch: Watch | None = None,
+    record: Record | None = None,
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Judge what is said, found by a description, near, and what the words know; see `kindex.judge.measures` for the numbers.
 
     `only` names numbers: nothing else is computed or shown. `beside` has numbers of other tunings by their name, which join
     the report as `<name>_<number>`. What the data do not allow is left out. The second value holds `captions`, `words` and
-    `search` for the page. Raises what the encoder does.
+    `search` for the page. `record`, if given, takes the value of each image, the mean over its captions. Raises what the
+    encoder does.
     """
-    asked = _Asked(material, sizes or Sizes(), tuple(only), watch or Silent(), {"bootstrap": bootstrap, "seed": seed})
+    drawn = {"bootstrap": bootstrap, "seed": seed}
+    asked = _Asked(material, sizes or Sizes(), tuple(only), watch or Silent(), drawn, record)
     report = asked.numbers()
     if only:
         report = {name: value for name, value in report.items() if name.removesuffix("_low").removesuffix("_high") in only}
@@ -58,6 +64,7 @@ class _Asked:
     only: tuple[str, ...]
     watch: Watch
     bootstrap: dict[str, int]
+    record: Record | None = None
     ranks: dict[str, Ranks] = field(default_factory=dict)
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -113,8 +120,18 @@ class _Asked:
                 self.vectors[prefix] = np.asarray(vectors([text for _, text in self.queries[:count]]), np.float32)
                 self.ranks[prefix] = ranks(self.vectors[prefix], images_ND, right_Q)
                 found |= _flat(judge_retrieval(self.ranks[prefix], right_Q, prefix, **self.bootstrap))
+                self._record(prefix, images, right_Q)
                 found[f"{prefix}_queries"] = count
         return found
+
+    def _record(self, prefix: str, images: Sequence[str], right_Q: np.ndarray) -> None:
+        if self.record is None:
+            return
+        count_N = np.bincount(right_Q, minlength=len(images))
+        asked = [images[row] for row in np.flatnonzero(count_N).tolist()]
+        for k in RECALL_AT:
+            sum_N = np.bincount(right_Q, self.ranks[prefix].among_first(k), len(images))
+            self.record(f"{prefix}_recall_at_{k}", asked, sum_N[count_N > 0] / count_N[count_N > 0])
 
     def _neighbours(self) -> dict[str, float]:
         material = self.material

@@ -7,21 +7,22 @@ script run, by its hash.
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from markupsafe import Markup
 
-from kindex.judge.page import account, points, quality, spoken
-from kindex.judge.page.text import breakable, cleaned, number
+from kindex.judge.page import account, against, points, quality, spoken
+from kindex.judge.page.text import breakable, cleaned, number, visible
 
 SCRIPTS = ("data", "camera", "paint", "pictures", "pick", "card", "legend", "search", "main")
 """Files of `assets/` in the order in which they become one script."""
 
 CONTENTS = {
     "gate": "Gate",
+    "against": "Against live",
     "measures": "Measures",
     "curve": "Recall curve",
     "captions": "Captions",
@@ -45,16 +46,20 @@ def render(
     verdict: Mapping[str, Any] | None = None,
     release: Mapping[str, Any] | None = None,
     data_docs: str | None = None,
+    compared: Mapping[str, Any] | None = None,
 ) -> str:
     """The page as text; equal arguments give equal text, and whatever is missing is left out of it.
 
     `evidence` is what evaluation found (`evidence.json`), `costs` the cost of each stage by name, `verdict` the gate's,
-    `release` its version, digest, parent and night, `data_docs` where the page of the validation lies, seen from this one.
+    `release` its version, digest, parent and night, `data_docs` where the page of the validation lies, seen from this one,
+    `compared` what `kindex.judge.comparison` shows of it beside the live release.
     """
     evidence, costs, verdict, release = (cleaned(part or {}) for part in (evidence, costs, verdict, release))
+    beside = against.against(cleaned(compared or {}))
     hubs = quality.hubs(evidence)
     sections = {
         "gate": quality.gate(verdict),
+        "against": beside,
         "measures": quality.measures(evidence),
         "curve": quality.recall_curve(evidence),
         "captions": spoken.captions(evidence),
@@ -76,9 +81,12 @@ def render(
         head=account.head(evidence, release),
         headline=quality.headline(evidence),
         corrected=hubs,
+        carried=quality.carried(evidence),
+        since=quality.since(evidence),
         unknown=evidence.get("golden_unknown") or [],
         report=[(name, number(value)) for name, value in (evidence.get("report") or {}).items()],
         data_docs=data_docs,
+        live=True,
         map_json=points.script_json(sections["map"]),
         style=Markup(style),
         script=Markup(script),
@@ -86,8 +94,26 @@ def render(
     )
 
 
+def render_diff(
+    model: str, compared: Mapping[str, Any], verdict: Mapping[str, Any] | None, sides: Sequence[Mapping[str, Any]]
+) -> str:
+    """Two releases side by side as a page of its own, under the same three walls; `verdict` is what the gate of today says of
+    the second against the first, `sides` names and values of each."""
+    compared, verdict, sides = (cleaned(part or {}) for part in (compared, verdict, list(sides)))
+    style, _ = _assets()
+    return _template("diff.html").render(
+        model=visible(model),
+        against=against.against(compared),
+        gate=quality.gate(verdict),
+        sides=[account.flat(side) for side in sides],
+        live=False,
+        style=Markup(style),
+        policy=f"default-src 'none'; style-src {_source(style)}",
+    )
+
+
 @cache
-def _template() -> Any:
+def _template(name: str = "page.html") -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -99,7 +125,7 @@ def _template() -> Any:
         keep_trailing_newline=True,
     )
     environment.filters["breakable"] = breakable
-    return environment.get_template("page.html")
+    return environment.get_template(name)
 
 
 @cache

@@ -64,6 +64,21 @@ def behind(head: Mapping[str, Any]) -> str:
     return f"{number(abs(float(gap)))}{share} {'ahead of' if gap >= 0 else 'behind'} the family's default settings."
 
 
+def carried(evidence: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Which release measured the numbers that were carried over, and how many there are; None when all were measured."""
+    given = evidence.get("carried") or {}
+    return {"from": given.get("from"), "count": number(len(given["names"]))} if given.get("names") else None
+
+
+def since(evidence: Mapping[str, Any]) -> str:
+    """One sentence about how the map goes on from last night's; "" when it does not."""
+    given = (evidence.get("map") or {}).get("before") or {}
+    if not is_number(given.get("shared")):
+        return ""
+    gone = f"{given['moved']:.1%} of its radius" if given.get("moved") else "not at all"
+    return f"It goes on from that of {given['version']}: the middle one of {number(given['shared'])} items moved {gone}."
+
+
 def measures(evidence: Mapping[str, Any]) -> Rows:
     """Rows of the table of measures, each with the baselines that it has."""
     return [_measure(m) for m in evidence.get("measures") or [] if is_number(m.get("value"))]
