@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from kindex.cli import catalogues, doctor, exports, folding, pictures, questions, releases
+from kindex.cli import (
+    catalogues,
+    comparing,
+    doctor,
+    exports,
+    folding,
+    lasting,
+    morning,
+    pausing,
+    pictures,
+    questions,
+    releases,
+)
 from kindex.cli.text import printable
 from kindex.core.errors import KindexError, OutsideError
 
@@ -26,6 +38,8 @@ Examples:
 - `kindex fold-in modules-pairs links.csv --to vectors.parquet`: many of them
 - `kindex export modules-pairs --to neighbours.parquet -k 20`
 - `kindex releases modules-pairs`, then `kindex rollback modules-pairs`
+- `kindex diff modules-pairs v0001 v0002`, then `kindex approve modules-pairs v0002 --because "..."`
+- `kindex status`, `kindex plan`, `kindex nights`: this morning, tonight, and all nights on one page
 - `kindex quarantine modules --csv > refused.csv`
 - `make nightly` runs the night itself; `dvc repro` runs its stages alone
 
@@ -43,7 +57,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_ASK, _RELEASES, _DATA, _HOUSE = "Ask a release", "Releases", "Data", "The project"
+_ASK, _RELEASES, _DATA, _NIGHTS, _HOUSE = "Ask a release", "Releases", "Data", "Nights", "The project"
 app.command(rich_help_panel=_ASK)(questions.similar)
 app.command(rich_help_panel=_ASK)(questions.analogy)
 app.command(rich_help_panel=_ASK)(pictures.caption)
@@ -54,8 +68,19 @@ app.command(rich_help_panel=_RELEASES)(releases.releases)
 app.command(rich_help_panel=_RELEASES)(releases.verify)
 app.command(rich_help_panel=_RELEASES)(releases.rollback)
 app.command(rich_help_panel=_RELEASES)(releases.report)
+app.command(rich_help_panel=_RELEASES)(comparing.diff)
+app.command(rich_help_panel=_RELEASES)(comparing.approve)
+app.command(rich_help_panel=_RELEASES)(comparing.reject)
+app.command(rich_help_panel=_RELEASES)(lasting.rebuild)
+app.command(rich_help_panel=_RELEASES)(lasting.gc)
 app.command(rich_help_panel=_DATA)(catalogues.quarantine)
 app.command(rich_help_panel=_DATA)(catalogues.lock)
+app.command(rich_help_panel=_DATA)(lasting.forget)
+app.command(rich_help_panel=_NIGHTS)(morning.status)
+app.command(rich_help_panel=_NIGHTS)(morning.plan)
+app.command(rich_help_panel=_NIGHTS)(morning.nights)
+app.command(rich_help_panel=_NIGHTS)(pausing.pause)
+app.command(rich_help_panel=_NIGHTS)(pausing.resume)
 app.command(rich_help_panel=_HOUSE)(catalogues.settings)
 app.command(rich_help_panel=_HOUSE)(catalogues.check)
 app.command(rich_help_panel=_HOUSE)(doctor.doctor)

@@ -11,7 +11,7 @@ import typer
 
 from kindex.cli.questions import Model
 from kindex.cli.text import printable, table
-from kindex.core import outbox, publish, release
+from kindex.core import outbox, publish, release, restored
 from kindex.core.errors import ConfigError, DamagedError, choices
 from kindex.core.layout import Layout, find
 from kindex.core.release import Manifest
@@ -34,15 +34,23 @@ def verify(
     model: OneModel = None,
     version: Annotated[str | None, typer.Option("--release", help="This version, e.g. v0003, and not the live one")] = None,
 ) -> None:
-    """Check live releases to the last byte. Exit code 3 names the file that is damaged."""
-    folders = [folder for folder in _folders(find(), model) if version or release.current(folder)]
-    if not folders:
+    """Check live releases to the last byte, and in a clone those that its tag names. Exit code 3 names the damaged file."""
+    layout = find()
+    named = {(one.model, one.version): one for one in restored.restored(layout, model)}
+    wanted = [(folder, version) for folder in _folders(layout, model) if version or release.current(folder)]
+    live = {folder.name for folder, _ in wanted}
+    wanted += [(layout.releases(name), pulled) for name, pulled in named if name not in live]
+    if not wanted:
         raise ConfigError(f"nothing is live{f' of {model}' if model else ''}: `make nightly` releases")
-    for folder in folders:
+    for folder, asked in wanted:
+        if asked not in (None, *release.names(folder)) and (folder.name, asked) in named:
+            raise DamagedError(f"{folder / str(asked)} is missing: `dvc pull` brings it")
         began = time.perf_counter()
-        manifest = release.verify(folder, version)
+        manifest = release.verify(folder, asked)
+        if tagged := named.get((folder.name, manifest.version)):
+            restored.check(folder, manifest, tagged)
         seconds, megabytes = time.perf_counter() - began, sum(entry.bytes for entry in manifest.entries.values()) / 1e6
-        found = f"{len(manifest.entries)} files, {megabytes:.1f} MB, {seconds:.2f} s"
+        found = f"{len(manifest.entries)} files, {megabytes:.1f} MB, {seconds:.2f} s{', as its tag says' if tagged else ''}"
         print(f"{manifest.model} {manifest.version} is whole: {found}")
 
 
@@ -84,6 +92,8 @@ def _folders(layout: Layout, model: str | None, published: bool = True) -> list[
         return list(known.values())
     if model in known:
         return [known[model]]
+    if restored.restored(layout, model):
+        return []
     from kindex.core.params import load
 
     models = load(layout.params).models
