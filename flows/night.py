@@ -1,28 +1,26 @@
 """A night at work: what the flows' verbs do. It reaches each outside system through its file in `tasks`.
 
-A stage that fails stops what depends on it and nothing else; every other catalogue and model goes on.
+A stage that fails stops what depends on it and nothing else; every other catalogue and model goes on. What is told
+afterwards, and to whom, is in `flows.telling`.
 """
 
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from flows.options import Options
 from flows.record import Record
-from kindex.core import outbox
 from kindex.core.errors import OutsideError
 from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout
 from kindex.core.params import Params
 from tasks import locks, releases
 from tasks.clock import Clock
+from tasks.fencing import Fence
 from tasks.orchestration import Conductor
 from tasks.releases import Published
 from tasks.stages import PASSING, Pipeline, StageRun
 
-if TYPE_CHECKING:
-    from tasks.tracking import Replayed
-
+MODEL_STAGES = STAGES[len(CATALOGUE_STAGES) :]
 STAGE_TIMEOUT = 6 * 3600.0  # seconds; a night that hangs must end before the next
 
 
@@ -36,8 +34,10 @@ class Night:
     clock: Clock
     conductor: Conductor
     started: str
+    fence: Fence | None = None
     pipeline: Pipeline | None = None
     moved: list[str] = field(default_factory=list)  # catalogues whose source changed
+    left_out: str = ""  # the nights before this one that nobody ran, nor will, in a sentence
     record: Record = field(default_factory=Record)
 
     @property
@@ -49,13 +49,10 @@ class Night:
         used = {self.params.models[model].catalogue for model in self.models}
         return [name for name in self.params.catalogues if name in used or not self.options.models]
 
-    def keys(self, stage: str) -> list[str]:
-        """The catalogues or the models that `stage` runs for."""
-        return self.catalogues if stage in CATALOGUE_STAGES else self.models
-
     def targets(self) -> list[str]:
-        """Every target of this run, in the order of work."""
-        return [f"{stage}@{key}" for stage in STAGES for key in self.keys(stage)]
+        """Every target of this run, in the order of work: all catalogues, then model after model."""
+        of_catalogues = [f"{stage}@{name}" for name in self.catalogues for stage in CATALOGUE_STAGES]
+        return of_catalogues + [f"{stage}@{model}" for model in self.models for stage in MODEL_STAGES]
 
     def broken(self, key: str) -> str:
         """The target whose failure stops the further stages of this catalogue or model, or an empty string."""
@@ -78,7 +75,7 @@ class Night:
 
     def nothing_new(self) -> bool:
         """Whether every stage is up to date and every release is judged. Raises what DVC raises for a broken dvc.yaml."""
-        if self.options.force or self.record.troubles:
+        if self.options.force or self.options.full or self.record.troubles:
             return False
         with self.clock.of("DVC"):
             if self.opened().stale(self.targets()):
@@ -88,6 +85,17 @@ class Night:
         self.record.published = {result.model: result for result in found if result}
         return all(found)
 
+    def follow(self, model: str) -> None:
+        """Lock the release that the model starts from, if what it is trained on or with has changed."""
+        if self.broken(model):
+            return
+        with self.clock.of("DVC"), self.record.noticing(f"the parent of {model}"):
+            from tasks.parents import follow
+
+            moved = follow(self.layout, self.params, model, self.opened(), self.options.night, full=self.options.full)
+            if moved:
+                self.conductor.say(f"parent of {model}: locked anew")
+
     def reproduce(self, stage: str, key: str, *, force: bool = False) -> None:
         """One stage of one catalogue or model, unless what it needs has failed."""
         target = f"{stage}@{key}"
@@ -96,6 +104,7 @@ class Night:
             return
         place = f"[{self.targets().index(target) + 1:>2}/{len(self.targets())}] {target}"
         with self.record.surviving(target, stage, key):
+            self.require_current()
             self.record.runs[target] = self.conductor.step(
                 lambda: self._reproduced(stage, key, force, lambda why: self.conductor.say(f"{place}: {why}")),
                 name="reproduce",
@@ -118,6 +127,11 @@ class Night:
         self.clock.move(run.work_seconds, "DVC", "work")
         return run
 
+    def require_current(self) -> None:
+        """Raise `BusyError` when a newer run has begun: this one is late, and must neither write nor publish."""
+        if self.fence:
+            self.fence.check()
+
     def publish(self, model: str) -> None:
         """Gate → release → promote, unless the stages failed or nothing has changed since the last time."""
         if self.broken(model):
@@ -136,37 +150,9 @@ class Night:
             self.conductor.say(f"release {model}: {result.version} {result.digest[:12]}, {result.outcome}")
 
     def _published(self, model: str) -> Published:
-        with self.clock.of("releases"):
+        with self.clock.of("releases"), self.fence.held() if self.fence else nullcontext():
             made = releases.provenance(self.layout, self.options.night)
             return releases.publish(self.layout, self.params, model, made)
-
-    def tell(self) -> None:
-        """Leave a message about this night if it did anything, then bring MLflow what waits; it may be down."""
-        if self.record.idle:
-            return self.replay()
-        made = releases.provenance(self.layout, self.options.night)
-        outcome = {model: self.record.line(model, self.broken(model)) for model in self.models}
-        with self.record.surviving("the outbox"):
-            releases.tell_night(self.layout, made, self.started, outcome)
-        return self.replay()
-
-    def replay(self) -> None:
-        """Bring MLflow what waits in the outbox, if anything does."""
-        if not outbox.pending(self.layout.outbox):
-            return
-        try:
-            replayed = self.conductor.step(self._replayed, name="replay", run_name="replay@mlflow", timeout_seconds=900)
-        except OutsideError as error:
-            self.record.notices.append(f"MLflow: {error}")
-            return
-        if replayed.waiting:
-            self.record.notices.append(f"MLflow: {replayed.waiting} messages wait in {self.layout.outbox} ({replayed.reason})")
-
-    def _replayed(self) -> "Replayed":
-        from tasks.tracking import replay
-
-        with self.clock.of("MLflow"):
-            return replay(self.layout)
 
     def opened(self) -> Pipeline:
         """DVC's view of the project, opened when it is first needed."""

@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Sequence
 
-from flows import running
-from flows.night import Night
+from flows import running, telling
+from flows.night import MODEL_STAGES, Night
 from flows.options import parse
-from kindex.core.layout import STAGES
+from kindex.core.layout import CATALOGUE_STAGES
 
 ABOUT = """\
 Bring every catalogue and model of params.yaml up to date, and publish what passed its gate.
@@ -18,17 +18,21 @@ It may be killed at any point and run again."""
 
 def nightly(night: Night) -> None:
     """The night's table of contents; a Prefect flow run, or the same without Prefect when that is down."""
-    for stage in STAGES:
-        for key in night.keys(stage):
-            night.reproduce(stage, key, force=night.options.force)
+    for catalogue in night.catalogues:
+        for stage in CATALOGUE_STAGES:
+            night.reproduce(stage, catalogue, force=night.options.force)
     for model in night.models:
+        night.follow(model)
+        for stage in MODEL_STAGES:
+            night.reproduce(stage, model, force=night.options.force)
         night.publish(model)
-    night.tell()
+        telling.keep(night, model)
+    telling.tell(night)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit code."""
-    return running.command("nightly", parse("nightly", ABOUT, arguments), nightly)
+    return running.by_hand("nightly", parse("nightly", ABOUT, arguments), nightly)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What has come of a night so far: the runs, the releases, what went wrong; and the exit code that follows."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -11,6 +11,11 @@ from tasks.stages import StageRun
 
 SEVERITY = (0, 4, 3, 6, 5, 2, 1)
 """Exit codes from the mildest to the worst; a night ends with the worst of its parts."""
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several; one that is not ours (130, Ctrl-C) is worse than all."""
+    return max([0, *codes], key=lambda code: SEVERITY.index(code) if code in SEVERITY else len(SEVERITY))
 
 
 @dataclass
@@ -25,7 +30,7 @@ class Record:
     @property
     def exit_code(self) -> int:
         held = [4] if any(result.outcome == "held" for result in self.published.values()) else []
-        return max([0, *held, *(code for code, _ in self.troubles)], key=SEVERITY.index)
+        return worst([*held, *(code for code, _ in self.troubles)])
 
     @property
     def failed(self) -> list[StageRun]:
@@ -65,3 +70,16 @@ class Record:
         code, message = self.troubles[-1]
         if stage:
             self.runs[f"{stage}@{key}"] = StageRun(stage, key, "failed", message, exit_code=code)
+
+    @contextmanager
+    def noticing(self, what: str) -> Iterator[None]:
+        """An error of this part is told in the summary and changes nothing: the night's result does not depend on it."""
+        try:
+            yield
+        except KindexError as error:
+            self.notices.append(f"{what}: {error}")
+        except OSError as error:
+            self.notices.append(f"{what}: {error}")
+        except Exception as error:
+            traceback.print_exc()
+            self.notices.append(f"{what}: {error!r}")

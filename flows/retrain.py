@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Sequence
 
-from flows import running
-from flows.night import Night
+from flows import running, telling
+from flows.night import MODEL_STAGES, Night
 from flows.options import parse
-from kindex.core.layout import CATALOGUE_STAGES, STAGES
+from kindex.core.layout import CATALOGUE_STAGES
 
 ABOUT = """\
 Train the given models again, evaluate, judge and publish them, whether or not anything is stale.
@@ -16,17 +16,21 @@ The sources are not looked at: the catalogues stay at the snapshot that their lo
 
 def retrain(night: Night) -> None:
     """As the nightly run, but what belongs to a model is made again in any case."""
-    for stage in STAGES:
-        for key in night.keys(stage):
-            night.reproduce(stage, key, force=stage not in CATALOGUE_STAGES)
+    for catalogue in night.catalogues:
+        for stage in CATALOGUE_STAGES:
+            night.reproduce(stage, catalogue)
     for model in night.models:
+        night.follow(model)
+        for stage in MODEL_STAGES:
+            night.reproduce(stage, model, force=True)
         night.publish(model)
-    night.tell()
+        telling.keep(night, model)
+    telling.tell(night)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit code."""
-    return running.command("retrain", parse("retrain", ABOUT, arguments), retrain)
+    return running.by_hand("retrain", parse("retrain", ABOUT, arguments), retrain)
 
 
 if __name__ == "__main__":

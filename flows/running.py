@@ -1,49 +1,76 @@
 """How a flow is run: from the command line, or by a Prefect worker; the quick answers first, the summary last."""
 
-import json
 import os
 import sys
 import traceback
 from collections.abc import Callable
 
+from flows import artifacts, telling, unopened
+from flows.account import account
 from flows.night import Night
-from flows.opening import opened
+from flows.opening import LeftOutError, opened, planned
 from flows.options import Options
-from flows.summary import Account, ModelAccount, as_rows, summary
+from flows.record import worst
+from flows.summary import summary
 from kindex.core.errors import KindexError, OutsideError
-from tasks import environment, leftovers, releases
+from tasks import leftovers
 from tasks.clock import Clock
 from tasks.orchestration import FlowFailedError
 
 Body = Callable[[Night], None]
+GOES_ON = (0, 3, 4)
+"""After these exit codes the next of several nights is run; what else stops one would stop the next, too."""
 
 
-def command(name: str, options: Options, body: Body) -> int:
-    """Run a flow from the command line; returns the exit code."""
+def by_hand(name: str, options: Options, body: Body) -> int:
+    """Run a flow from the command line, for each night that was asked for; returns the worst exit code."""
     try:
-        with opened(options, Clock()) as night:
+        nights = planned(options)
+    except KindexError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        unopened.refused(name, options, error)
+        return error.exit_code
+    codes: list[int] = []
+    for one in nights:
+        codes.append(command(name, one, body, first=not codes))
+        if codes[-1] not in GOES_ON:
+            break
+    return worst(codes)
+
+
+def command(name: str, options: Options, body: Body, *, first: bool = True) -> int:
+    """One run of a flow in this process, the `first` or a further one; returns the exit code."""
+    try:
+        with opened(options, Clock(since_process=first)) as night:
             unchanged = prepare(name, night)
             server = night.conductor.server.kind
             standing = server in ("given", "standing")  # else not worth the 15 seconds that a server takes to start
             if unchanged and not standing:
                 work(name, night, body, unchanged)
             elif night.stopped and not standing:
-                return finish(night, unchanged)
+                return finish(name, night, unchanged)
             else:
                 asked = {"models": list(options.models), "force": options.force, "date": options.night}
                 night.conductor.flow(name, f"{name} {options.night}", asked, lambda: guarded(name, night, body, unchanged))
-            return finish(night, unchanged)
+            return finish(name, night, unchanged)
+    except LeftOutError as reason:
+        print(f"{name}: {reason}", flush=True)
+        unopened.left_out(options, str(reason))
+        return 0
     except KindexError as error:
         print(f"{name}: {error}", file=sys.stderr)
+        unopened.refused(name, options, error)
         return error.exit_code
     except OSError as error:  # the disk, mostly
         print(f"{name}: {error}", file=sys.stderr)
+        unopened.refused(name, options, OutsideError(str(error)))
         return OutsideError.exit_code
     except KeyboardInterrupt:
         print(f"{name}: stopped. Run it again to go on from here", file=sys.stderr)
         return 130
-    except Exception:
+    except Exception as error:
         traceback.print_exc()
+        unopened.refused(name, options, error)
         return 1
 
 
@@ -57,30 +84,56 @@ def guarded(name: str, night: Night, body: Body, unchanged: bool) -> None:
     except FlowFailedError as error:
         failed = error
     if night.conductor.inside and night.conductor.gone():
-        code = finish(night, unchanged)
+        code = finish(name, night, unchanged)
         sys.stderr.flush()
         os._exit(code)  # all is done and said; Prefect would wait seven seconds for each event that it cannot deliver
     if failed:
         raise failed
 
 
-def finish(night: Night, unchanged: bool) -> int:
-    """Print the summary; returns the exit code."""
+def finish(name: str, night: Night, unchanged: bool) -> int:
+    """Tell the journal and who wants to hear, print the summary; returns the exit code."""
     if night.conductor.lost:
         night.record.notices.append(f"went on without Prefect: {night.conductor.lost}")
+    telling.close(night, name)
     print(summary(account(night, unchanged)), flush=True)
     return night.record.exit_code
 
 
-def deployed(name: str, options: Options, body: Body) -> None:
-    """Run a flow inside a flow run that Prefect began. What it raises (`FlowFailedError`, `KindexError`) marks the run."""
-    with opened(options, Clock()) as night:
-        night.conductor.inside = True
-        unchanged = prepare(name, night)
+def deployed(name: str, options: Options, body: Body) -> str:
+    """Run a flow inside a flow run that Prefect began; returns what there is to say of a night that was left out.
+
+    What it raises (`FlowFailedError`, `KindexError`) marks the run as failed.
+    """
+    said, failed = [], None
+    for one in planned(options):
         try:
-            work(name, night, body, unchanged)
-        finally:
-            night.conductor.say(summary(account(night, unchanged)))
+            said.append(deployed_one(name, one, body))
+        except FlowFailedError as error:
+            failed = error
+        except Exception as error:
+            unopened.refused(name, one, error)
+            raise
+    if failed:
+        raise failed
+    return "; ".join(text for text in said if text)
+
+
+def deployed_one(name: str, options: Options, body: Body) -> str:
+    """One night of it."""
+    try:
+        with opened(options, Clock()) as night:
+            night.conductor.inside = True
+            unchanged = prepare(name, night)
+            try:
+                work(name, night, body, unchanged)
+            finally:
+                telling.close(night, name)
+                night.conductor.say(summary(account(night, unchanged)))
+    except LeftOutError as reason:
+        unopened.left_out(options, str(reason))
+        return str(reason)
+    return ""
 
 
 def prepare(name: str, night: Night) -> bool:
@@ -95,45 +148,12 @@ def prepare(name: str, night: Night) -> bool:
 def work(name: str, night: Night, body: Body, unchanged: bool) -> None:
     """The flow's inside. Raises `FlowFailedError` when the night's exit code is not 0."""
     if unchanged:
-        night.replay()
+        for model in night.models:
+            telling.keep(night, model)  # what a killed night may have left to this one
+        telling.replay(night)
         return
     body(night)
-    night.conductor.table(name, as_rows(list(night.record.runs.values())), f"{name} {night.options.night}: what ran, and why")
-    for model in account(night, unchanged).models:
-        if model.report:
-            night.conductor.link(f"report-{model.name.lower().replace('_', '-')}", f"file://{model.report}", model.name)
+    artifacts.show(night.conductor, night.layout, name, account(night, unchanged))
     if night.record.exit_code:
         message = "; ".join(text for _, text in night.record.troubles) or "a candidate was held back by its gate"
         raise FlowFailedError(f"exit code {night.record.exit_code}: {message}")
-
-
-def account(night: Night, unchanged: bool) -> Account:
-    """The night as its summary wants it."""
-    pages = environment.read_pages(night.layout)
-    own = night.conductor.server.address == f"{pages.get('prefect')}/api"  # a worker is given its address
-    return Account(
-        night.options.night,
-        [model_account(night, model) for model in night.models],
-        unchanged,
-        dict(night.clock.seconds),
-        night.clock.total,
-        tuple(night.record.troubles),
-        tuple(night.record.notices),
-        pages if own else {},
-        night.record.exit_code,
-    )
-
-
-def model_account(night: Night, model: str) -> ModelAccount:
-    """One model's part of it, with the evidence of its release."""
-    mine = (model, night.params.models[model].catalogue)
-    runs = [run for run in night.record.runs.values() if run.key in mine]
-    published = night.record.published.get(model)
-    if published is None:
-        return ModelAccount(model, runs, None, live=releases.live_version(night.layout, model) or "")
-    folder = night.layout.releases(model) / published.version
-    try:
-        evidence = json.loads((folder / "evidence.json").read_bytes())
-    except (OSError, ValueError):
-        evidence = {}
-    return ModelAccount(model, runs, published, evidence, str(folder / "notes" / "report.html"))

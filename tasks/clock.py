@@ -9,12 +9,15 @@ from pathlib import Path
 
 
 class Clock:
-    """Seconds by owner ("imports", "DVC", "Prefect", "MLflow", "work" …), and the seconds since the process began."""
+    """Seconds by owner ("imports", "DVC", "Prefect", "MLflow", "work" …), and the seconds since the process began.
 
-    def __init__(self) -> None:
+    Of several nights in one process only the first counts from there: the others say `since_process=False`.
+    """
+
+    def __init__(self, *, since_process: bool = True) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self._inner: list[float] = []
-        self._began = time.perf_counter() - _age_of_process()
+        self._began = time.perf_counter() - (_age_of_process() if since_process else 0.0)
         self.seconds["imports"] += time.perf_counter() - self._began  # the interpreter, and what got us here
 
     @contextmanager

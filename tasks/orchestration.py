@@ -126,6 +126,10 @@ class Conductor:
         """A table on the flow run's page."""
         self._artifact("create_table_artifact", key=key, table=rows, description=about)
 
+    def page(self, key: str, markdown: str, about: str) -> None:
+        """A page of Markdown on the flow run's page."""
+        self._artifact("create_markdown_artifact", key=key, markdown=markdown, description=about)
+
     def link(self, key: str, address: str, about: str) -> None:
         """A link on the flow run's page."""
         self._artifact("create_link_artifact", key=key, link=address, description=about)

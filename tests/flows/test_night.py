@@ -11,6 +11,7 @@ from flows.running import account
 from kindex.core import params as settings
 from kindex.core.errors import BusyError, ConfigError, DataGateError, OutsideError
 from kindex.core.layout import Layout
+from tasks import fencing
 from tasks.clock import Clock
 from tasks.environment import Server, pages_file
 from tasks.orchestration import Conductor
@@ -48,9 +49,8 @@ def night(layout: Layout, *models: str, **failing: Exception) -> tuple[Night, Sc
 
 
 def run_all(made: Night) -> None:
-    for stage in ("ingest", "validate", "split", "train", "index", "evaluate"):
-        for key in made.keys(stage):
-            made.reproduce(stage, key)
+    for target in made.targets():
+        made.reproduce(*target.split("@"))
 
 
 def test_a_catalogue_that_fails_stops_its_model_and_nothing_else(layout):
@@ -107,6 +107,54 @@ def test_a_worker_names_the_pages_that_it_works_beside(layout, prefect, shown):
     layout.var.mkdir()
     pages_file(layout).write_text(json.dumps(addresses))
     assert account(made, False).pages == (addresses if shown else {})
+
+
+def test_a_model_is_published_before_the_next_one_begins(layout):
+    made, pipeline = night(layout)
+    run_all(made)
+    catalogues = [f"{stage}@{name}" for name in ("shop", "stamps") for stage in ("ingest", "validate", "split")]
+    models = [f"{stage}@{name}" for name in (LINKED, PICTURED) for stage in ("train", "index", "evaluate")]
+    assert pipeline.called == catalogues + models, "a model that hangs holds no model before it"
+
+
+def test_the_parent_is_locked_before_training_and_a_fault_there_is_a_notice(layout, monkeypatch):
+    asked = []
+
+    def follow(layout, params, model, pipeline, night, *, full=False):
+        asked.append((model, night, full))
+        if model == PICTURED:
+            raise DataGateError("the parent is damaged")
+        return True
+
+    monkeypatch.setattr("tasks.parents.follow", follow)
+    made, _ = night(layout, validate_shop=StageFailedError("validate@shop: too many rows", 3))
+    made.reproduce("validate", "shop")
+    for model in (LINKED, PICTURED):
+        made.follow(model)
+    assert asked == [(PICTURED, "2026-11-21", False)], "a model that is stopped moves no lock"
+    assert made.record.notices == [f"the parent of {PICTURED}: the parent is damaged"]
+    assert made.record.exit_code == 3
+
+
+@pytest.mark.parametrize("asked", ["force", "full"])
+def test_a_night_that_shall_do_more_than_is_stale_does_not_ask_what_is(layout, asked):
+    made, _ = night(layout)
+    made.options = Options("2026-11-21", **{asked: True})
+    assert made.nothing_new() is False
+
+
+def test_a_run_that_is_late_neither_writes_nor_publishes(layout):
+    made, pipeline = night(layout)
+    made.fence = fencing.take(layout, "2026-11-21", [LINKED], "2026-11-21T02:00:00+00:00")
+    made.reproduce("ingest", "shop")
+    fencing.take(layout, "2026-11-22", [LINKED], "2026-11-22T02:00:00+00:00")  # where the mutex failed
+    made.reproduce("validate", "shop")
+    assert pipeline.called == ["ingest@shop"]
+    assert made.record.exit_code == 5
+    assert "another began after it" in made.record.failed[0].why
+    made.publish(PICTURED)
+    assert made.record.published == {}
+    assert [code for code, _ in made.record.troubles] == [5, 5]
 
 
 def test_only_some_models_take_only_their_catalogues(layout):

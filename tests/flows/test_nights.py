@@ -12,6 +12,7 @@ from kindex.core import outbox, release
 from kindex.core.layout import Layout
 from tests import projects
 from tests.projects import LINKED, PICTURED
+from tests.tasks.hearing import hearing
 
 pytestmark = pytest.mark.slow
 NIGHTLY = (sys.executable, "-m", "flows.nightly")
@@ -151,3 +152,67 @@ def test_a_bad_configuration_is_exit_2_at_once(copied):
     assert "[ 1/12]" not in night.stdout
     assert projects.nightly(copied.root, "--only", "shop-pears").returncode == 2
     assert projects.nightly(Path("/"), "--root", "/nowhere").returncode == 2
+
+
+LATE = """
+import pathlib, sys, time
+from flows import night, nightly
+
+publish = night.Night.publish
+
+def waiting(self, model):
+    print("about to publish", flush=True)
+    while not pathlib.Path("go").exists():
+        time.sleep(0.05)
+    return publish(self, model)
+
+night.Night.publish = waiting
+sys.exit(nightly.main([]))
+"""
+
+
+def test_a_night_that_wakes_up_late_publishes_nothing(copied):
+    """Promise 9, for real: a night is held up before it publishes, its lock is lost, and another night goes by."""
+    projects.write_links(copied.root / "links.csv", seed=5)
+    late = projects.start(copied.root, sys.executable, "-c", LATE, PREFECT_API_URL="http://127.0.0.1:9/api")
+    try:
+        said = []
+        for line in late.stdout:
+            said.append(line)
+            if "about to publish" in line:
+                break
+        copied.mutex("night").unlink()
+        projects.write_links(copied.root / "links.csv", seed=6)
+        newer = projects.nightly(copied.root)
+        live = release.live(copied.releases(LINKED))
+        (copied.root / "go").touch()
+        text = "".join([*said, late.stdout.read()])
+    finally:
+        late.kill()
+    assert newer.returncode == 0, newer.stdout + newer.stderr
+    assert late.wait() == 5, text
+    assert "another began after it" in text
+    assert release.verify(copied.releases(LINKED)).digest == live.digest
+    assert projects.nightly(copied.root).returncode == 0
+    assert release.live(copied.releases(LINKED)).digest == live.digest
+
+
+def test_a_night_tells_what_failed_and_what_recovered_and_a_receiver_that_is_down_costs_nothing(copied):
+    good = (copied.root / "links.csv").read_bytes()
+    with hearing() as heard:
+        told = {"KINDEX_ALERT_URLS": heard.url()}
+        (copied.root / "links.csv").write_text("basket,fruit\n" + "basket-1,\n" * 50)
+        heard.status = 500
+        failed = projects.nightly(copied.root, **told)
+        assert failed.returncode == 3, failed.stdout + failed.stderr
+        assert "notice: alerts: 1 wait: not taken by json" in failed.stdout
+        heard.status = 200
+        assert projects.nightly(copied.root, **told).returncode == 3
+        assert len(heard.titles) == 1, "the second night of the date says the same"
+        (copied.root / "links.csv").write_bytes(good)
+        assert projects.nightly(copied.root, **told).returncode == 0
+        assert [title.split(" (")[0] for title in heard.titles] == [f"kindex: {LINKED} failed", f"kindex: {LINKED} recovered"]
+        assert "kindex status" in heard.messages[0]["message"]
+    everywhere = [path.read_bytes() for path in (copied.root / "var").rglob("*") if path.is_file()]
+    assert not any(b"s3cret" in content for content in everywhere)
+    assert "s3cret" not in failed.stdout + failed.stderr

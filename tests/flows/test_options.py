@@ -1,21 +1,19 @@
-from datetime import UTC, datetime
-
 import pytest
 
 from flows import nightly, retrain
 from flows.options import Options, parse
 
 
-def test_the_night_is_today_in_utc_unless_said():
-    assert parse("nightly", "", []).night == datetime.now(UTC).date().isoformat()
-    assert parse("nightly", "", ["--date", "2026-03-29"]).night == "2026-03-29"
+def test_the_night_is_the_calendars_unless_said():
+    assert parse("nightly", "", []) == Options()
+    assert parse("nightly", "", ["--date", "2026-03-29"]) == Options("2026-03-29", dated=True)
 
 
 def test_options_of_the_two_flows():
     night = parse("nightly", "", ["--only", "a", "b", "--force", "--root", "/p", "--date", "2026-11-21"])
-    assert night == Options("2026-11-21", "/p", ("a", "b"), True)
-    assert parse("retrain", "", ["a"]).models == ("a",)
-    assert parse("retrain", "", ["a"]).force
+    assert night == Options("2026-11-21", "/p", ("a", "b"), force=True, again=True, dated=True)
+    assert parse("nightly", "", ["--missed", "each", "--full"]) == Options(missed="each", full=True)
+    assert parse("retrain", "", ["a"]) == Options(models=("a",), force=True)
 
 
 @pytest.mark.parametrize("arguments", [["--date", "29.3.2026"], ["--date", "2026-02-30"], ["--onyl", "a"], ["a"]])

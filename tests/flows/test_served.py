@@ -19,6 +19,7 @@ from kindex.core.layout import Layout
 from tasks import environment
 from tests import projects
 from tests.projects import LINKED, PICTURED
+from tests.tasks.hearing import hearing
 
 pytestmark = pytest.mark.slow
 PATIENCE = 240.0  # seconds; servers start in 20 on an idle machine
@@ -75,11 +76,13 @@ def test_a_scheduled_night_fires_by_itself_and_publishes(layout, pages):
         return [run for run in runs if run["auto_scheduled"]]
 
     try:
-        runs = wait_for(completed, "a scheduled run", worker)
+        runs = wait_for(lambda: len(found := completed()) > 1 and found, "two scheduled runs", worker)
     finally:
         projects.kill_group(worker)
     first = min(runs, key=lambda run: run["start_time"])
     assert first["state"]["type"] == "COMPLETED", first["state"]["message"]
+    again = max(runs, key=lambda run: run["start_time"])
+    assert again["state"]["message"] == f"night {first['name'].split()[1]} is done already. Nothing ran; --force runs it again"
     assert re.fullmatch(r"nightly \d{4}-\d\d-\d\d", first["name"])
     for model in (LINKED, PICTURED):
         assert release.verify(layout.releases(model)).version == "v0001"
@@ -88,7 +91,48 @@ def test_a_scheduled_night_fires_by_itself_and_publishes(layout, pages):
     assert {f"train@{LINKED}", f"evaluate@{PICTURED}", f"publish@{LINKED}"} <= names
     kinds = {artifact["key"]: artifact["type"] for artifact in asked(layout, "artifacts", **of_first)}
     assert kinds["nightly"] == "table"
+    assert kinds["night"] == "markdown"
     assert kinds[f"report-{LINKED}"] == "markdown"
+
+
+def test_a_pause_reaches_prefects_schedule_and_resuming_too(layout, pages):
+    def active() -> list[bool]:
+        found = [one for one in asked(layout, "deployments") if one["name"] == "nightly"]
+        return [schedule["active"] for schedule in found[0]["schedules"]]
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        code = "from kindex.cli import pausing; import sys; pausing."
+        return projects.run(layout.root, sys.executable, "-c", f"{code}{arguments[0]}({', '.join(arguments[1:])})")
+
+    assert active() == [True]
+    paused = command("pause", "'the disk is moved'")
+    assert "Prefect: 1 schedule paused" in paused.stdout, paused.stdout + paused.stderr
+    assert active() == [False]
+    night = beside(layout)
+    assert night.returncode == 0
+    assert "the disk is moved" in night.stdout
+    assert "Prefect: 1 schedule resumed" in command("resume").stdout
+    assert active() == [True]
+
+
+def test_alerts_go_to_the_address_in_a_block_of_prefects(layout, pages):
+    with hearing() as heard:
+        code = f"from prefect.blocks.system import Secret; Secret(value={heard.url()!r}).save('kindex-alerts', overwrite=True)"
+        address = f"{environment.read_pages(layout)['prefect']}/api"
+        saved = projects.run(layout.root, sys.executable, "-c", code, PREFECT_API_URL=address)
+        assert saved.returncode == 0, saved.stderr
+        good = (layout.root / "links.csv").read_bytes()
+        (layout.root / "links.csv").write_text("basket,fruit\n" + "basket-1,\n" * 50)
+        try:
+            night = beside(layout)
+        finally:
+            (layout.root / "links.csv").write_bytes(good)
+        assert night.returncode == 3
+        assert len(heard.titles) == 1, (heard.titles, night.stdout)
+        assert f"{LINKED} failed" in heard.titles[0]
+        assert "s3cret" not in night.stdout + night.stderr
+        assert beside(layout).returncode == 0
+        assert f"{LINKED} recovered" in heard.titles[1]
 
 
 def test_a_night_with_nothing_new_beside_a_standing_server(layout, pages):
