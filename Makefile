@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test test-slow check ui schedule constraints clean
+.PHONY: help setup nightly test test-slow reliability check ui schedule constraints clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -27,6 +27,9 @@ test: setup     ## the fast tests
 
 test-slow: setup ## servers, whole nights, kills, a real browser
 	@$(BIN)/pytest -n 2 --dist loadfile -m slow $(ARGS)
+
+reliability: setup ## every promise in its long form, into docs/reliability.md (hours; ARGS='1 8' tries two of them)
+	@$(BIN)/python -m tests.reliability $(ARGS)
 
 check: setup    ## lint, types and the import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -20,6 +20,11 @@ def columns_of(table: pa.Table | Stream) -> dict[str, str]:
     return {field.name: str(field.type) + _emptied(stream, field.name) for field in stream.schema}
 
 
+def of_source(columns: Columns) -> dict[str, dict[str, str]]:
+    """Columns of a source's own tables. One that is called as a kind of table is says that it is the source's."""
+    return {f"{name} (source)" if name in SCHEMAS else name: dict(own) for name, own in columns.items()}
+
+
 def breaches(kind: str, table: pa.Table | Stream) -> dict[str, dict[str, str]]:
     """What `table` would have to look like to be of its kind: {} when it is, else the columns expected of it."""
     required = {field.name: str(field.type) for field in SCHEMAS[kind]}
