@@ -7,6 +7,7 @@ from typing import Any
 
 from kindex.core import release
 from kindex.core.files import read_json
+from kindex.core.forget import masked, read_forgotten
 from kindex.core.layout import Layout
 from kindex.core.params import Params
 
@@ -35,4 +36,5 @@ def judged(layout: Layout, params: Params, model: str, folder: Path, manifest: r
     former = opened(releases / live.version, live)
     found = compare_releases(former, opened(folder, manifest), params.evaluate.golden.get(model, ()))
     verdict = judge(report, former.report, params.gates[model], found.numbers, found.pairs)
-    return Judged(verdict.as_dict(), found.shown, found.numbers)
+    forgotten = read_forgotten(layout.lock(params.model(model).catalogue))  # who lost an item that is to be forgotten
+    return Judged(verdict.as_dict(), masked(forgotten, found.shown), found.numbers)

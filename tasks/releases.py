@@ -14,6 +14,7 @@ from kindex.core.errors import KindexError, MetricGateError
 from kindex.core.files import canonical_json, pretty_json, read_json, sha256_file, write_atomic
 from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout
 from kindex.core.params import Params
+from tasks import supplies
 from tasks.reasons import read_yaml
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def publish(layout: Layout, params: Params, model: str, made: Provenance) -> Pub
         passed = found.verdict["passed"]
         notes["notes/comparison.json"] = pretty_json(found.compared)
         notes["notes/report.html"] = _page(layout, params, model, draft.manifest, found, made.night)
+        notes |= supplies.notes(layout)
         manifest = draft.finish(notes, {**vars(made), "passed": passed, "verdict": found.verdict})
         new = draft.new
     outcome, trouble = "held", ""

@@ -1,4 +1,4 @@
-"""DVC, in this process: what is stale and why, and one target at a time. The only file that imports it.
+"""DVC, in this process: what is stale and why, and one target at a time. The only file that runs it.
 
 A stage's command is a process of its own, as `dvc repro` starts it. DVC's locks know processes, not threads: call this
 from one thread, and hold the night's mutex.

@@ -46,4 +46,15 @@ def write_lock(path: Path, lock: Lock) -> None:
     content = {**asdict(lock), "digest": lock.digest}
     if not lock.moved:
         del content["moved"]
+    if marks := _forgotten(path):
+        content["forgotten"] = marks
     write_atomic(path, pretty_json(content))
+
+
+def _forgotten(path: Path) -> dict[str, Any] | None:
+    """The marks of `kindex.core.forget` in the present lock, which outlive its moves. A damaged lock may be written over, but
+    for one that holds marks: what was forgotten would come back. Raises `DamagedError` then."""
+    if not path.exists() or b'"forgotten"' not in path.read_bytes():
+        return None
+    marks: dict[str, Any] | None = read_json(path).get("forgotten")
+    return marks

@@ -13,6 +13,7 @@ from kindex.checks.drift import difference, of_source
 from kindex.core import catalogue, quarantine
 from kindex.core.errors import DataGateError
 from kindex.core.files import pretty_json, write_atomic
+from kindex.core.forget import read_forgotten, without
 from kindex.core.lock import Lock, read_lock
 from kindex.core.tables import Stream, Tables
 from kindex.sources import ColumnError, Ingested, named, source
@@ -34,7 +35,7 @@ def run(job: Job) -> dict[str, Any]:
     with named(job.key):
         if lock.source != params.source["kind"]:
             raise DataGateError(f"locks/{job.key}.json is of a source {lock.source!r}, not {params.source['kind']!r}")
-        ingested = _read(module, config, lock, job)
+        ingested = _without_forgotten(_read(module, config, lock, job), job)
         empty = [name for name in module.tables(config) if not ingested.catalogue.rows(name)]
         if empty:
             quarantine.keep_refused(job.layout, job.key, ingested.refused)
@@ -82,6 +83,15 @@ def _why(lock: Lock, ingested: Ingested) -> str:
         own.update({name: f"{kind} (all null)" for name, kind in own.items() if name in emptied and kind != "null"})
     table = difference(lock.expected_columns or {}, columns, only=columns)
     return (rules and f". Most: {rules}") + (table and f"\n{table}")
+
+
+def _without_forgotten(ingested: Ingested, job: Job) -> Ingested:
+    """Without the items that `kindex forget` has erased; the source may still name them."""
+    marks = read_forgotten(job.layout.lock(job.key))
+    if not marks:
+        return ingested
+    kept, refused, count = without(marks, ingested.catalogue, ingested.refused)
+    return replace(ingested, catalogue=kept, refused=refused, counts={**ingested.counts, "forgotten_rows": count})
 
 
 def _describe(lock: Lock, ingested: Ingested, rows: dict[str, int]) -> dict[str, Any]:

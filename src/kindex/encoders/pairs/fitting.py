@@ -36,14 +36,14 @@ SOFTMAX_DIMENSIONS = 128
 class Fit:
     """One fit. Settings are chosen on the links known to it, by those set aside; the tables are then made from all.
 
-    `start` has vectors of the same items to begin from, and the weights of a blend; see `kindex.encoders.pairs.warm`.
+    `start` has vectors of the same items to begin from, and the weights of a blend; see `kindex.encoders.pairs.warming`.
     """
 
     def __init__(
         self, observed: Observed, config: Config, rng: np.random.Generator, watch: Watch, start: Encoder | None = None
     ) -> None:
         self.config, self.watch, self.device, self.former = config, watch, _device(config), start
-        self.solvers = Solvers(config.dimensions, int(rng.integers(2**63)))
+        self.solvers = Solvers(config.dimensions, int(rng.integers(2**63)), remember=len(observed) <= MANY)
         self.shown = some_rows(observed, SOME) if len(observed) > MANY else None
         self.choosing = Choosing(self.shown.observed if self.shown else observed, config, self.solvers, self.device)
         self.chosen: dict[str, Any] = dict(self.choosing.weighing)
