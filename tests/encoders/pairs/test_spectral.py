@@ -136,14 +136,3 @@ def test_the_triangle_of_any_columns_is_a_root_of_their_products(kind: str) -> N
     products = columns.astype(float).T @ columns.astype(float)
     np.testing.assert_allclose(root @ root.T, products, atol=2e-4 * products.max() + 1e-12)
     assert (np.diag(root) > 0).all() and not np.triu(root, 1).any()
-
-
-def test_a_spectrum_that_begins_at_one_of_nearly_the_same_links_agrees_with_one_from_nothing() -> None:
-    rng = np.random.default_rng(3)
-    dense = ((rng.random((300, 200)) < 0.04) | (np.arange(300)[:, None] % 8 == np.arange(200) % 8)).astype(np.float32)
-    fewer = np.where(rng.random(dense.shape) < 0.02, 0, dense).astype(np.float32)
-    former = spectral(*Matrix.both(links_of(fewer)), 8, np.random.default_rng(0))
-    anew, went_on = (spectral(*Matrix.both(links_of(dense)), 8, np.random.default_rng(0), near=near) for near in (None, former))
-    assert np.allclose(went_on.values_D, anew.values_D, rtol=1e-3)
-    scores, wanted = ((one.left_LD * one.values_D) @ one.right_RD.T for one in (went_on, anew))
-    assert float((scores - wanted).norm() / wanted.norm()) < 0.02

@@ -78,7 +78,8 @@ class Fit:
         self.chosen |= self.choosing.least_squares(known) | self.choosing.spectral(known)
         if weights := self.former.about["chosen"].get("blend") if self.former else None:
             return self._blended(weights, [])
-        parts = [self.solvers.least_squares(known, self.chosen), self.solvers.spectral(known, self.chosen)]
+        spectral = self.solvers.spectral(known, self.chosen)  # first: the choice has just made its spectrum
+        parts = [self.solvers.least_squares(known, self.chosen), spectral]
         del known
         if self.shown is None:
             parts.append(self._blended_softmax())

@@ -20,13 +20,12 @@ Matrices = tuple[Matrix, Matrix]
 class Solvers:
     """Solvers of one fit. `settings` of a solver are those that `kindex.encoders.pairs.choosing` chooses.
 
-    With `remember` the last spectrum of each left power is kept: for the same links it is not made again, and for others, that
-    are nearly the same in a fit, it is where the next one begins.
+    With `remember` the last spectrum is kept, and not made again for the same links.
     """
 
     def __init__(self, dimensions: int, seed: int, remember: bool) -> None:
         self.dimensions, self.seed, self.remember = dimensions, seed, remember
-        self._last: dict[float, tuple[Matrices, Spectrum]] = {}
+        self._last: tuple[Matrices, float, Spectrum] | None = None
 
     def spectral(self, matrices: Matrices, settings: Mapping[str, Any]) -> Tables:
         spectrum = self.spectrum(matrices, settings["left_power"])
@@ -41,15 +40,14 @@ class Solvers:
         return self.spectrum(matrices, START_LEFT_POWER, dimensions).tables(matrices[1].degree_N, START_POPULARITY)
 
     def spectrum(self, matrices: Matrices, left_power: float, dimensions: int | None = None) -> Spectrum:
-        """Of the fit's dimensions; those of a trial, which says of how many, are made for themselves: its links may count
-        otherwise."""
+        """Of the fit's dimensions unless told."""
         if dimensions is not None:
             return spectral(*matrices, dimensions, self.rng(1), left_power)
-        former, spectrum = self._last.get(left_power, (None, None))
-        if spectrum is None or former is not matrices:
-            spectrum = spectral(*matrices, self.dimensions, self.rng(1), left_power, near=spectrum)
-            if self.remember:
-                self._last[left_power] = matrices, spectrum
+        if self._last and self._last[0] is matrices and self._last[1] == left_power:
+            return self._last[2]
+        spectrum = spectral(*matrices, self.dimensions, self.rng(1), left_power)
+        if self.remember:
+            self._last = matrices, left_power, spectrum
         return spectrum
 
     def rng(self, part: int) -> np.random.Generator:

@@ -11,8 +11,6 @@ from kindex.encoders.pairs.matrix import Matrix
 OVERSAMPLING = 10
 """Columns beyond those wanted, which make the last of these exact (Halko, Martinsson & Tropp 2011)."""
 
-STEPS, STEPS_NEAR = 4, 1
-"""Power steps from random columns, and from the right vectors of a matrix that differs in few links."""
 
 BLOCK = 1 << 16
 """Rows of a table that are changed at a time."""
@@ -36,17 +34,9 @@ class Spectrum:
 
 
 def spectral(
-    matrix_LR: Matrix,
-    matrix_RL: Matrix,
-    dimensions: int,
-    rng: np.random.Generator,
-    left_power: float = 0.5,
-    steps: int = STEPS,
-    near: Spectrum | None = None,
+    matrix_LR: Matrix, matrix_RL: Matrix, dimensions: int, rng: np.random.Generator, left_power: float = 0.5, steps: int = 4
 ) -> Spectrum:
     """The first `dimensions` singular triplets by randomised subspace iteration; zero columns when there are fewer.
-
-    `near` is the spectrum of almost the same links, if there is one: the iteration begins at it and is shorter.
 
     Bases are made orthonormal by Cholesky-QR: products of matrices, where Householder's way is many small steps.
     """
@@ -63,12 +53,8 @@ def spectral(
     def to_right(table_LW: Tensor) -> Tensor:
         return (matrix_RL @ table_LW.mul_(left_L1)).mul_(right_R1)
 
-    drawn_RW = torch.from_numpy(rng.standard_normal((n_right, width), np.float32)).to(left_L1.device)
-    if near is not None:
-        drawn_RW.div_(n_right**0.5)[:, :kept] = near.right_RD[:, :kept]
-    basis_LW = to_left(drawn_RW)
-    del drawn_RW
-    for _ in range(steps if near is None else STEPS_NEAR):
+    basis_LW = to_left(torch.from_numpy(rng.standard_normal((n_right, width), np.float32)).to(left_L1.device))
+    for _ in range(steps):
         seen_RW = to_right(orthonormal(basis_LW))
         del basis_LW
         basis_LW = to_left(seen_RW)
