@@ -5,7 +5,8 @@
 The links are planted: items have groups, four fifths of an item's links stay inside its own, and how often each occurs
 follows a power law. The night runs in a scratch project, with the default settings of `pairs`. Then the same stages run one
 by one as plain processes in a second scratch project. What is left of the difference after the orchestrators' imports is what
-DVC, Prefect and MLflow add.
+DVC, Prefect and MLflow add. With `--change 0.01` two more nights follow: one with so many links removed and as many new ones,
+and one with nothing new.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +37,17 @@ def main() -> None:
     parser.add_argument("--link-items", type=int, default=38_000)
     parser.add_argument("--links", type=int, default=770_000)
     parser.add_argument("--set", nargs="*", default=[], metavar="SETTING=VALUE", help="settings of the family pairs")
+    parser.add_argument("--change", type=float, default=0.0, help="share of the links that the second night finds changed")
     arguments = parser.parse_args()
     arguments.weights = arguments.dates = False
     with tempfile.TemporaryDirectory(prefix="kindex-night-") as scratch:
         projects = [project(Path(scratch) / name, arguments) for name in ("night", "stages")]
         imports = sum(run("import", [sys.executable, "-c", line], {}, projects[0]).wall for line in IMPORTS)
-        night = nightly(projects[0])
+        changes = [None, *([lambda: change(projects[0], arguments.change), lambda: None] if arguments.change else [])]
+        night, *later = nights(projects[0], changes)
         print(f"{'night, with everything':28}{night:8.1f} s")
+        for name, seconds in zip(("links changed", "nothing new"), later):
+            print(f"{f'night, {name}':28}{seconds:8.1f} s {seconds / night:8.1%} of the first")
         plain = stages(projects[1])
         print(f"{'the stages by themselves':28}{plain:8.1f} s")
         print(f"{'imports of orchestrators':28}{imports:8.1f} s")
@@ -85,21 +91,39 @@ def planted(items: int, link_items: int, links: int, groups: int = 60) -> tuple[
     return pairs // link_items, pairs % link_items
 
 
-def nightly(root: Path) -> float:
-    """Wall seconds of the night, beside Prefect's and MLflow's servers that have come up before."""
+def change(root: Path, share: float) -> None:
+    """Remove a share of the links, and add as many between items that are there."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    links = pq.read_table(root / "links.parquet")
+    rng = np.random.default_rng(2)
+    count = int(share * links.num_rows)
+    kept = links.take(pa.array(np.sort(rng.permutation(links.num_rows)[count:])))
+    ends = {name: links[name].take(pa.array(rng.integers(0, links.num_rows, count))) for name in ("user", "book")}
+    pq.write_table(pa.concat_tables([kept, pa.table(ends)]), root / "links.parquet")
+
+
+def nights(root: Path, changes: Sequence[Callable[[], None] | None]) -> list[float]:
+    """Wall seconds of each night, beside Prefect's and MLflow's servers that have come up before."""
     environment = {**os.environ, "KINDEX_ROOT": str(root), "PYTHONPATH": f"{root / 'src'}:{CODE}"}
     command = [sys.executable, "-m", "tasks.ui"]
     pages = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         _wait_for_pages(root, pages)
-        began = time.perf_counter()
-        command = [sys.executable, "-m", "flows.nightly"]
-        said = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-        seconds = time.perf_counter() - began
-        print(said.stdout, said.stderr if said.returncode else "", flush=True)
-        if said.returncode or "without Prefect" in said.stdout:
-            sys.exit(f"the night ended with {said.returncode}")
-        return seconds
+        found = []
+        for made in changes:
+            if made:
+                made()
+            began = time.perf_counter()
+            said = subprocess.run(
+                [sys.executable, "-m", "flows.nightly"], cwd=root, env=environment, capture_output=True, text=True
+            )
+            found.append(time.perf_counter() - began)
+            print(said.stdout, said.stderr if said.returncode else "", flush=True)
+            if said.returncode or "without Prefect" in said.stdout:
+                sys.exit(f"the night ended with {said.returncode}")
+        return found
     finally:
         pages.terminate()
         pages.wait(timeout=60)

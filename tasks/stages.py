@@ -9,7 +9,9 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -116,7 +118,7 @@ class Pipeline:
         with contextlib.chdir(self.layout.root):
             try:
                 yield
-            except (DvcException, OSError) as error:
+            except (DvcException, OSError, sqlite3.Error) as error:
                 raise _translated(error, target, self.layout) from error
 
 
@@ -162,6 +164,9 @@ def _translated(error: BaseException, target: str, layout: Layout) -> KindexErro
     for cause in chain:
         if isinstance(cause, OSError):
             return OutsideError(f"{target}: {cause}")
+        if isinstance(cause, sqlite3.Error):  # on a full disk, mostly: it does not say which file
+            free = shutil.disk_usage(layout.root).free / 1e6
+            return OutsideError(f"{target}: DVC's database says: {cause}. {layout.root} has {free:,.0f} MB free")
     return StageFailedError(f"{target}: {error.__cause__ or error}. See dvc.yaml and params.yaml", 2)
 
 

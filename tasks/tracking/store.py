@@ -132,6 +132,8 @@ def _settle() -> None:
 
     for name in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # of its database it logs the traceback of what it raises anyway; the summary has the line
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def _create(database: Path, artifacts: Path) -> None:

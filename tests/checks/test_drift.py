@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from kindex.checks.drift import breaches, columns_of, difference
+from kindex.checks.drift import breaches, columns_of, difference, of_source
 from kindex.core.catalogue import IMAGES, ITEMS, LINKS
 
 TABLE = pa.table({"id": ["a"], "year": pa.array([1], pa.int64())})
@@ -48,3 +48,11 @@ def test_columns_that_a_source_may_add():
     for kind, schema in (("links", LINKS), ("images", IMAGES)):
         assert breaches(kind, schema.append(pa.field("heldout", pa.bool_())).empty_table()) == {}
         assert breaches(kind, schema.append(pa.field("heldout", pa.string())).empty_table())
+
+
+def test_a_table_of_the_source_that_is_called_as_a_kind_of_table_is_another_table():
+    columns = of_source({"links": {"user": "text"}, "ratings": {"user": "text"}})
+    assert columns == {"links (source)": {"user": "text"}, "ratings": {"user": "text"}}
+    assert "links (source)  user    text      absent" in difference(
+        columns, of_source({"links": {}, "ratings": {"user": "text"}})
+    )

@@ -14,7 +14,7 @@ Start = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def starter(folder: Path) -> Start:
-    """A function of the script's arguments and the environment's settings. What was called, and its environment, is printed."""
+    """A function of the script's arguments and the environment's settings. What was called, and with what, is printed."""
     (folder / "bin").mkdir()
     script = folder / "project" / "infra" / "start.sh"  # a project without an environment, which would come first on PATH
     script.parent.mkdir(parents=True)

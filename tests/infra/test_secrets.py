@@ -1,33 +1,17 @@
 """Passwords in the environment and in addresses: no night, failed or not, and no command shows or keeps one."""
 
-import json
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from kindex.core.layout import Layout
 from tests import projects
+from tests.infra.canaries import CANARY, DOWN, SETTINGS, heard, sings
 
 pytestmark = pytest.mark.slow
-CANARY = "kanarienvogel"
-NOWHERE = "127.0.0.1:9/"
-SETTINGS = {
-    "PREFECT_API_URL": f"http://team:{CANARY}1@{NOWHERE}api",
-    "PREFECT_SERVER_API_AUTH_STRING": f"team:{CANARY}2",
-    "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://prefect:{CANARY}3@{NOWHERE}prefect",
-    "MLFLOW_TRACKING_PASSWORD": f"{CANARY}4",
-    "MLFLOW_BACKEND_STORE_URI": f"postgresql://mlflow:{CANARY}5@{NOWHERE}mlflow",
-    "AWS_ACCESS_KEY_ID": f"{CANARY}6",
-    "AWS_SECRET_ACCESS_KEY": f"{CANARY}7",
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-    "KINDEX_ALERT_URLS": f"json://team:{CANARY}8@{NOWHERE}?+token={CANARY}9",
-    "SHOP_PASSWORD": f"{CANARY}10",
-}
-DOWN = {**SETTINGS, "MLFLOW_TRACKING_URI": f"http://team:{CANARY}11@127.0.0.1:9"}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +47,7 @@ def night(root: Path, spoken: list[str], settings: dict[str, str], *options: str
 def test_nothing_that_was_said_holds_a_password(layout, spoken):
     assert "went on without Prefect" in spoken[0] + spoken[1], "or the addresses were not used at all"
     assert "MLflow" in spoken[1]
-    assert not [text for text in spoken if CANARY in text]
+    assert not [text for text in spoken if sings(text.encode())]
 
 
 @pytest.mark.parametrize(
@@ -88,17 +72,14 @@ def test_no_command_shows_a_password(layout, command):
 
 def test_no_file_holds_a_password(layout):
     """Every file of the project: releases, reports, stores, logs, outbox, DVC's cache; Parquet decoded, too."""
-    files = [path for path in layout.root.rglob("*") if path.is_file()]
-    parquet = [path for path in files if path.suffix == ".parquet"]
-    assert len(files) > 300 and len(parquet) > 20
-    assert (layout.var / "mlflow" / "mlflow.db") in files
-    assert [path for path in files if CANARY.encode() in path.read_bytes()] == []
-    assert [path for path in parquet if CANARY in json.dumps(pq.read_table(path).to_pylist(), default=repr)] == []
+    found = heard(layout.root)
+    assert len(found) > 300 and sum(name.endswith(".parquet") for name in found) > 20
+    assert "var/mlflow/mlflow.db" in found
+    assert [name for name, hit in found.items() if hit] == []
 
 
 def test_what_waits_for_mlflow_is_delivered_without_a_password(layout):
     """Messages that waited while an address with a password was down, told to the project's own store."""
     done = projects.run(layout.root, sys.executable, "-m", "tasks.tracking", "replay", **SETTINGS)
     assert done.returncode == 0, done.stdout + done.stderr
-    kept = [path for path in (layout.var / "mlflow").rglob("*") if path.is_file()]
-    assert [path for path in kept if CANARY.encode() in path.read_bytes()] == []
+    assert [name for name, hit in heard(layout.var / "mlflow").items() if hit] == []

@@ -15,6 +15,7 @@ from PIL import Image
 from kindex.core.errors import ConfigError, DamagedError, DataGateError, KindexError
 from kindex.core.watch import Silent
 from kindex.sources import MissingColumnError, NotAsLockedError, files
+from kindex.sources.parts.parquet import require_indices
 
 ROWS = [
     {"user": 1, "book": "b,1", "stars": 2.5},
@@ -323,3 +324,10 @@ def test_parquet_under_the_name_of_a_text_format_is_named(tmp_path):
     config = files.Config(links="l.csv", **SETTINGS)
     with pytest.raises(DamagedError, match=r"l\.csv is damaged: it ends in \.csv, and what it holds is Parquet"):
         files.read(config, files.snapshot(config, tmp_path), tmp_path, Silent())
+
+
+def test_an_index_beyond_the_dictionary_of_parquet_is_damage():
+    texts = pa.DictionaryArray.from_arrays(pa.array([0, 2, None], pa.int32()), ["a", "b"], safe=False)
+    with pytest.raises(pa.ArrowInvalid, match="index 2 in a dictionary of 2"):
+        require_indices(pa.record_batch({"l": texts}))
+    require_indices(pa.record_batch({"l": texts.slice(2)}))

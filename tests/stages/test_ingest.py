@@ -6,6 +6,8 @@ import random
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kindex.core.catalogue import read, read_table
@@ -83,6 +85,33 @@ def test_a_dropped_column_shows_the_difference(tmp_path):
     said = str(caught.value)
     assert "no column 'stars'" in said and "Edit source.weight" in said
     assert "links.csv  points  absent    text" in said and "links.csv  stars   text      absent" in said
+
+
+def test_an_emptied_column_shows_the_rule_and_the_difference(tmp_path):
+    layout = project(tmp_path)
+    night(layout)
+    lines = (tmp_path / "links.csv").read_text().splitlines()
+    (tmp_path / "links.csv").write_text("\n".join([lines[0], *(line[:-1] for line in lines[1:])]) + "\n")
+    move(layout, params(layout), KEY)
+    with pytest.raises(DataGateError) as caught:
+        run(layout, "ingest")
+    said = str(caught.value)
+    assert "Most: weight is not a positive finite number: 100" in said and "links.csv  stars   text      null" in said
+
+
+def test_a_column_of_another_type_shows_the_difference(tmp_path):
+    layout = project(tmp_path)
+    layout.params.write_text(layout.params.read_text().replace("links.csv", "links.parquet"))
+    rows = {"user": [f"u{n}" for n in range(9)], "book": [f"b{n % 3}" for n in range(9)], "stars": [1.0] * 9}
+    pq.write_table(pa.table(rows), tmp_path / "links.parquet")
+    night(layout)
+    pq.write_table(pa.table(rows | {"stars": ["one"] * 9}), tmp_path / "links.parquet")
+    move(layout, params(layout), KEY)
+    with pytest.raises(DataGateError) as caught:
+        run(layout, "ingest")
+    said = str(caught.value)
+    assert "column 'stars' is string, allowed: numbers. Edit source.weight" in said
+    assert "links.parquet  stars   double    string" in said
 
 
 def test_a_source_of_refused_rows_only_keeps_them(tmp_path):

@@ -1,6 +1,8 @@
 """The watch of a stage: history that winds back, checkpoints of one identity, damage that begins again."""
 
+import hashlib
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +53,18 @@ def test_a_damaged_checkpoint_begins_again_with_a_word(tmp_path: Path, name: str
         path.write_bytes(damaged)
         assert watch(tmp_path).resume() is None
         assert "damaged" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_format_begins_again_even_with_its_sha256(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watch(tmp_path).save(ARRAYS, {})
+    folder, content = tmp_path / "checkpoint", pickle.dumps({"a": 1})
+    (folder / "arrays.safetensors").write_bytes(content)
+    kept = json.loads((folder / "state.json").read_text()) | {"sha256": hashlib.sha256(content).hexdigest()}
+    (folder / "state.json").write_text(json.dumps(kept))
+    assert watch(tmp_path).resume() is None
+    assert "damaged" in capsys.readouterr().err
 
 
 def test_the_former_checkpoint_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,14 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from kindex.core.errors import BusyError
+from kindex.core.errors import BusyError, OutsideError
 from kindex.core.layout import Layout
 from tasks.environment import settle
 from tasks.reasons import FIRST_TIME
@@ -154,6 +155,17 @@ def test_a_broken_dvc_yaml_is_a_bad_configuration(layout):
     with pytest.raises(StageFailedError) as caught:
         Pipeline(layout).stale(["ingest@a"])
     assert caught.value.exit_code == 2
+
+
+def test_a_full_disk_that_dvcs_database_meets_is_outside_of_us(layout, monkeypatch):
+    pipeline = Pipeline(layout)
+
+    def full(**_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(pipeline._repo, "status", full)
+    with pytest.raises(OutsideError, match=r"database or disk is full\. \S+ has [\d,]+ MB free"):
+        pipeline.stale(["ingest@a"])
 
 
 def test_a_stage_that_is_cancelled_takes_its_process_along(layout):

@@ -1,6 +1,5 @@
 """Two releases opened and compared, each file checked against its manifest first."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from kindex.ask.live import Live
 from kindex.ask.loading import check, read_parts
 from kindex.ask.shadow import index_gap, shadow_run
+from kindex.core.files import read_json
 from kindex.core.release import Manifest
 from kindex.judge.comparison import Comparison, Side, compare
 from kindex.judge.queries import asked_of, chosen, read_queries
@@ -58,4 +58,4 @@ def _json(folder: Path, manifest: Manifest, name: str) -> Any:
     if name not in manifest.files:
         return None
     check(folder, manifest, [name])
-    return json.loads((folder / name).read_bytes())
+    return read_json(folder / name)

@@ -1,6 +1,5 @@
 """What an export is made from: the vectors of one kind of a release, and what is known of its items."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from kindex.ask.spelling import meant_kind
 from kindex.core import release as releases
 from kindex.core.catalogue import read_table
 from kindex.core.errors import ConfigError, DamagedError, choices
+from kindex.core.files import read_json
 from kindex.core.layout import Layout
 from kindex.core.release import Manifest
 from kindex.core.space import CONTEXT, Space, read_space
@@ -61,7 +61,7 @@ def read_source(layout: Layout, model: str, kind: str | None = None, version: st
     if not np.isfinite(space.vectors_ND.sum(1, dtype=np.float64)).all():
         row = int(np.flatnonzero(~np.isfinite(space.vectors_ND).all(1))[0])
         raise DamagedError(f"{release / vectors}: the vector of {space.ids[row]!r} is not finite, and no program expects that")
-    shown = json.loads((release / evidence[0]).read_bytes()) if evidence else {}
+    shown = read_json(release / evidence[0]) if evidence else {}
     return Source(model, manifest.version, space, _about(release / "items.parquet", space), _places(shown, space))
 
 
@@ -69,7 +69,7 @@ def _kind(folder: Path, manifest: Manifest, kind: str | None) -> str:
     kinds = sorted(Path(name).stem for name in manifest.files if name.startswith("vectors/"))
     if kind is None:
         _check(folder, manifest, ["lineage.json"])
-        first = json.loads((folder / manifest.version / "lineage.json").read_bytes())["kinds"]
+        first = read_json(folder / manifest.version / "lineage.json")["kinds"]
         return next((each for each in (*first, *kinds) if each in kinds), "")
     meant = meant_kind(kind, kinds)
     if meant is None:

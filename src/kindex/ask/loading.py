@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from kindex.core import release as releases_
 from kindex.core.catalogue import read_table
 from kindex.core.errors import ConfigError, DamagedError
+from kindex.core.files import read_json
 from kindex.core.hubs import Offsets, read_offsets
 from kindex.core.release import Manifest
 from kindex.core.space import Space, read_space
@@ -40,7 +40,7 @@ def read_parts(folder: Path, manifest: Manifest) -> Parts:
     for stem, (vectors, index, about) in parts.items():
         space = read_space(folder / vectors)
         placed = folder / places[stem] if stem in places else None
-        indexes[space.kind] = load(folder / index, json.loads((folder / about).read_bytes()), placed)
+        indexes[space.kind] = load(folder / index, read_json(folder / about), placed)
         found = indexes[space.kind]
         if (found.kind, found.count, found.metric) != (space.kind, len(space.ids), space.metric):
             raise DamagedError(f"{folder / index} is not of {folder / vectors}: their kinds, counts or metrics differ")
@@ -49,7 +49,7 @@ def read_parts(folder: Path, manifest: Manifest) -> Parts:
             offsets[space.kind] = read_offsets(folder / corrected[stem], space)
     first = lineage["kinds"]
     order = [kind for kind in first if kind in spaces] + [kind for kind in spaces if kind not in first]
-    report = json.loads((folder / "report.json").read_bytes())
+    report = read_json(folder / "report.json")
     return report, {kind: spaces[kind] for kind in order}, indexes, known, offsets
 
 
@@ -105,7 +105,7 @@ def _has(family: str, ability: str) -> bool:
 def read_lineage(folder: Path, manifest: Manifest) -> dict[str, Any]:
     """What the release was made from."""
     check(folder, manifest, ["lineage.json"])
-    lineage: dict[str, Any] = json.loads((folder / "lineage.json").read_bytes())
+    lineage: dict[str, Any] = read_json(folder / "lineage.json")
     return lineage
 
 

@@ -63,6 +63,7 @@ def lock(
 ) -> None:
     """Lock a catalogue's source as it is now; the next night reads exactly that. Commit the file that it names."""
     from kindex.core.params import load
+    from kindex.core.parent import write_parent
     from kindex.sources import locking
 
     layout = find()
@@ -79,6 +80,11 @@ def lock(
         print(f"{layout.lock(key).relative_to(layout.root)}: {change} {now.digest[:12]}{what}{taken}")
         if purge and locking.purge(layout, params, key):
             print(f"var/snapshots/{key}: holds nothing of rows that went")
+        for model, block in params.models.items():
+            parent = layout.parent(model)
+            if block.catalogue == key and not parent.exists():  # `dvc repro` wants the file, and nights make it by themselves
+                write_parent(parent, None)
+                print(f"{parent.relative_to(layout.root)}: {model} starts from no release")
 
 
 def settings() -> None:

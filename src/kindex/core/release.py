@@ -8,7 +8,6 @@ A reader goes from the pointer to the manifest to the files, checking sha256 at 
 a mixture. `kindex.core.publish` writes what this module reads.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -190,5 +189,5 @@ def report(releases: Path, manifest: Manifest) -> dict[str, float]:
     if "report.json" not in manifest.files:
         raise DamagedError(f"release {manifest.version} of {manifest.model} has no report.json")
     check_files(folder, manifest, ["report.json"])
-    numbers: dict[str, float] = json.loads((folder / "report.json").read_bytes())
+    numbers: dict[str, float] = read_json(folder / "report.json")
     return numbers

@@ -73,6 +73,7 @@ class TerminalWatch:
         """Also None, with a word of why, for a damaged checkpoint: beginning again is always right."""
         if not (self.checkpoint / "state.json").exists():
             return None
+        from safetensors import SafetensorError
         from safetensors.numpy import load
 
         try:
@@ -83,7 +84,7 @@ class TerminalWatch:
             if hashlib.sha256(content).hexdigest() != kept["sha256"]:
                 raise DamagedError("its arrays do not have the sha256 that was noted")
             arrays, state, lines = load(content), kept["state"], kept["history"]
-        except (DamagedError, OSError, KeyError, TypeError) as error:
+        except (DamagedError, OSError, KeyError, TypeError, SafetensorError) as error:
             print(f"{self.title}: beginning again, for the checkpoint is damaged: {error}", file=sys.stderr)
             return None
         self.history.write_text(lines)

@@ -37,7 +37,7 @@ def from_parquet(table: str, name: str, handle: BinaryIO, wanted: Mapping[str, R
             batch = next(batches, None)
             if batch is not None:
                 batch.validate()
-                _require_indices(batch)
+                require_indices(batch)
         except damage as error:
             raise DamagedError(f"{name} is damaged: {str(error).splitlines()[0]}") from None
         if batch is None:
@@ -51,8 +51,11 @@ def from_parquet(table: str, name: str, handle: BinaryIO, wanted: Mapping[str, R
         yield Rows(table, name, columns, {column: pa.array([], ARROW[role]) for column, role in wanted.items()}, np.arange(0))
 
 
-def _require_indices(batch: pa.RecordBatch) -> None:
-    """Parquet's reader lets indices beyond the dictionary through; a full validation would refuse a file for one text."""
+def require_indices(batch: pa.RecordBatch) -> None:
+    """Raises `ArrowInvalid` for indices beyond the dictionary, which Parquet's reader lets through.
+
+    Arrow's own full validation would refuse the whole file for one text that is not UTF-8.
+    """
     for column in batch.columns:
         if pa.types.is_dictionary(column.type) and len(column.indices) > column.indices.null_count:
             ends = pc.min_max(column.indices).as_py()
