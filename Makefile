@@ -40,8 +40,9 @@ ui: setup       ## Prefect's and MLflow's pages on loopback, until Ctrl-C
 schedule: setup ## deploy the nightly flow and run a worker for it (beside `make ui`)
 	@$(BIN)/python -m tasks.schedule
 
-constraints: setup ## write constraints.txt from what is installed
+constraints: setup ## write constraints.txt and infra/hashes.txt from what is installed
 	@$(BIN)/python infra/pin.py > .constraints.new && mv .constraints.new constraints.txt
+	@$(BIN)/python infra/hashes.py > .hashes.new && mv .hashes.new infra/hashes.txt
 
 clean:          ## remove stage outputs and tool caches; releases, DVC's cache, MLflow and the outbox stay
 	rm -rf data .pytest_cache .mypy_cache .ruff_cache .hypothesis
