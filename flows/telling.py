@@ -15,11 +15,8 @@ from tasks import alerts, releases
 if TYPE_CHECKING:
     from tasks.tracking import Replayed
 
-REMOTE = "the DVC remote"
-
-
 def keep(night: Night, model: str) -> None:
-    """Tag the model's release and push it to the DVC remote, once; a remote that is down gets it from a later night."""
+    """Tag the model's release, once, and leave word for the DVC remote: pushing comes last, so that no model waits for it."""
     result = night.record.published.get(model)
     if result is None:
         return
@@ -34,9 +31,7 @@ def keep(night: Night, model: str) -> None:
         name = tags.tag(night.layout, night.params, model, manifest, made_on)
         if name:
             night.conductor.say(f"tag {name}")
-            pushed = remote.push(night.layout, name)
-            if pushed.waiting:
-                night.record.notices.append(waiting(pushed.waiting, pushed.reason))
+            remote.ask(night.layout, name)
         write_atomic(marker, wanted)
 
 
@@ -99,13 +94,12 @@ def close(night: Night, flow: str) -> None:
 
 def waiting(tags: int, reason: str) -> str:
     """The notice of a remote that is down."""
-    return f"{REMOTE}: {'1 tag waits' if tags == 1 else f'{tags} tags wait'} to be pushed ({reason})"
+    return f"the DVC remote: {'1 tag waits' if tags == 1 else f'{tags} tags wait'} to be pushed ({reason})"
 
 
 def _push_waiting(night: Night) -> None:
-    """Push what earlier nights left, unless the remote was found down just now."""
-    told = [notice for notice in night.record.notices if notice.startswith(REMOTE)]
-    if told or not outbox.pending(night.layout.outbox / "remote"):
+    """Push what this night and earlier ones left; a remote that is down gets it from a later one."""
+    if not outbox.pending(night.layout.outbox / "remote"):
         return
     from tasks import remote
 

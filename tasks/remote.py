@@ -48,6 +48,12 @@ def configured(layout: Layout) -> str:
     return cache.settings(layout.root).get("core", "remote", fallback="")
 
 
+def ask(layout: Layout, tag: str) -> None:
+    """Leave word that what `tag` names is to be pushed; without a default remote nothing happens."""
+    if configured(layout):
+        outbox.put(queue(layout), KIND, {"tag": tag}, key=tag)
+
+
 def push(layout: Layout, tag: str | None = None) -> Pushed:
     """Push what `tag` names, and what waits from earlier nights; without a default remote nothing happens. Never raises.
 
@@ -56,7 +62,7 @@ def push(layout: Layout, tag: str | None = None) -> Pushed:
     if not configured(layout):
         return Pushed()
     if tag is not None:
-        outbox.put(queue(layout), KIND, {"tag": tag}, key=tag)
+        ask(layout, tag)
     waiting = outbox.pending(queue(layout))
     done: list[str] = []
     try:

@@ -123,24 +123,28 @@ def test_links_go_over_http_where_the_project_is_served(layout, monkeypatch):
     assert address(layout, page, "file://") == f"file://{page}"
 
 
-def test_a_release_is_tagged_and_pushed_once_and_a_remote_that_is_down_is_asked_once_a_night(layout, monkeypatch):
-    calls = []
+def test_a_release_is_tagged_once_and_what_waits_is_pushed_at_the_end(layout, monkeypatch):
+    tagged, pushed = [], []
 
-    def push(layout, tag=None):
-        calls.append(tag)
-        return SimpleNamespace(waiting=2 - len(calls) % 2, reason="refused")
+    def tag(layout, params, model, manifest, night):
+        tagged.append(f"{model}@{night}.1")
+        return tagged[-1]
 
-    monkeypatch.setattr("tasks.tags.tag", lambda layout, params, model, manifest, night: f"{model}@{night}.1")
+    def push(layout):
+        pushed.append([message.payload["tag"] for message in outbox.pending(layout.outbox / "remote")])
+        return SimpleNamespace(waiting=1, reason="refused")
+
+    monkeypatch.setattr("tasks.tags.tag", tag)
     monkeypatch.setattr("tasks.remote.push", push)
+    monkeypatch.setattr("tasks.remote.configured", lambda layout: "storage")
     monkeypatch.setattr("kindex.core.release.read_manifest", lambda *_: SimpleNamespace(about={"night": "2026-11-20"}))
     made, _ = night(layout)
     made.record.published = {PICTURED: LIVE}
-    outbox.put(layout.outbox / "remote", "push", {"tag": "x"}, "x")
     for _ in range(2):
         telling.keep(made, PICTURED)
-        telling.replay(made)
-    assert calls == [f"{PICTURED}@2026-11-20.1"], "named by the night that made it"
-    assert made.record.notices == ["the DVC remote: 1 tag waits to be pushed (refused)"]
-    made.record.notices.clear()
+    assert tagged == [f"{PICTURED}@2026-11-20.1"], "named by the night that made it"
+    assert pushed == [], "no model waits for the remote"
     telling.replay(made)
-    assert calls[1:] == [None]
+    assert pushed == [tagged]
+    assert made.record.notices == ["the DVC remote: 1 tag waits to be pushed (refused)"]
+

@@ -25,7 +25,7 @@ HEAD = """\
 # Reliability
 
 What kindex promises, how each promise was tried, and what was seen. Written by `make reliability`; the same functions run
-in a small form with the tests (`tests/reliability/`). A line that says **no** is a promise that was not kept when it was last tried.
+in a small form with the tests (`tests/reliability/`). A line that says **no** is a promise that was not kept when last tried.
 
 | # | promise | wanted | tried | held | seconds | on |
 |---|---|---|---|---|---|---|
