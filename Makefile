@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_WAIT_POLICY := passive
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test test-slow reliability check ui schedule constraints clean
+.PHONY: help setup nightly test test-slow test-long reliability check ui schedule constraints clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -26,7 +26,10 @@ test: setup     ## the fast tests
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow" $(ARGS)  # two workers, a core each
 
 test-slow: setup ## servers, whole nights, kills, a real browser
-	@$(BIN)/pytest -n 2 --dist loadfile -m slow $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "slow and not long" $(ARGS)
+
+test-long: setup ## several PostgreSQL servers, S3, whole nights under faults: what others try in a smaller way
+	@$(BIN)/pytest -n 2 --dist loadfile -m long $(ARGS)
 
 reliability: setup ## every promise in its long form, into docs/reliability.md (hours; ARGS='1 8' tries two of them)
 	@$(BIN)/python -m tests.reliability $(ARGS)

@@ -41,4 +41,4 @@ def test_unlike_surroundings_give_the_same_bytes(tmp_path):
     assert len(files) > 40
     assert files == contents(other)
     assert (one.root / "dvc.lock").read_bytes() == (other.root / "dvc.lock").read_bytes()
-    assert sorted(path.name for path in one.root.glob("locks/*")) == ["shop.json", "stamps.json"]
+    assert sorted(path.name for path in one.root.glob("locks/*.json")) == ["shop.json", "stamps.json"]

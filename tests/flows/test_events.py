@@ -147,4 +147,3 @@ def test_a_release_is_tagged_once_and_what_waits_is_pushed_at_the_end(layout, mo
     telling.replay(made)
     assert pushed == [tagged]
     assert made.record.notices == ["the DVC remote: 1 tag waits to be pushed (refused)"]
-

@@ -115,6 +115,7 @@ def test_a_pause_reaches_prefects_schedule_and_resuming_too(layout, pages):
     assert active() == [True]
 
 
+@pytest.mark.long
 def test_alerts_go_to_the_address_in_a_block_of_prefects(layout, pages):
     with hearing() as heard:
         code = f"from prefect.blocks.system import Secret; Secret(value={heard.url()!r}).save('kindex-alerts', overwrite=True)"

@@ -11,7 +11,7 @@ from kindex.core.layout import Layout
 from tests import projects
 from tests.infra.canaries import CANARY, DOWN, SETTINGS, heard, sings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

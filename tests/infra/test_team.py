@@ -28,7 +28,7 @@ from tests import projects
 from tests.infra import servers
 from tests.projects import LINKED, PICTURED, ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 ENDED = ("COMPLETED", "FAILED", "CRASHED")  # a run that comes while another works is cancelled
 
 

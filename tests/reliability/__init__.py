@@ -5,7 +5,7 @@
 
     NUMBER, PROMISE, WANTED     its number, what is promised, and the figure to show, in words
     LONG, SMALL                 how often it is tried in either form
-    SLOW                        whether the small form takes more than a second or two
+    SLOW                        the small form's mark: False, True (more than a second or two), "long" (whole nights)
     tried(scratch: Path, count: int, say) -> Seen
 """
 

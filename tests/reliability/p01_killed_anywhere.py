@@ -25,7 +25,7 @@ NUMBER = 1
 PROMISE = "kill -9 anywhere in a night, run again: nothing lost, the last good release answers throughout"
 WANTED = "every fault point and 200 random kills; 0 bad reads, all final digests equal"
 LONG, SMALL = 200, 1
-SLOW = True
+SLOW = "long"
 
 
 def tried(scratch: Path, count: int, say: Say) -> Seen:

@@ -23,7 +23,7 @@ NUMBER = 2
 PROMISE = "a full disk or an I/O error costs a night, never the live release"
 WANTED = "ENOSPC and EIO at every fault point, and a real disk of 64 MB: CURRENT whole, leftovers cleaned, the space named"
 LONG, SMALL = 1000, 1
-SLOW = True
+SLOW = "long"
 ERRORS = ("enospc", "eio")
 SPACE = re.compile(r"needs [\d,]+ MB below \S+, which has [\d,]+ MB free|No space left on device")
 

@@ -27,7 +27,7 @@ from tests.reliability import Say, Seen, forked
 NUMBER = 6
 PROMISE = "nothing new: run the night again"
 WANTED = 'no new release, one "unchanged" line, < 5 % of a full night'
-LONG, SMALL, SLOW = 24, 2, True
+LONG, SMALL, SLOW = 24, 2, "long"
 UNCHANGED = "unchanged, no stage ran and no release was made"
 MOST = 0.05
 MODEL = "modules-pairs"

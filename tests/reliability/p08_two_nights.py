@@ -19,7 +19,7 @@ NUMBER = 8
 PROMISE = "of nights begun at once exactly one works, and a killed one holds up nobody"
 WANTED = "2 to 8 nights: 1 works, the others exit 5 in < 2 s; after kill -9 of the holder the next one gets the lock"
 LONG, SMALL = 42, 1
-SLOW = True
+SLOW = "long"
 MOST_SECONDS = 2.0
 
 

@@ -22,7 +22,7 @@ from tests.tasks.lasting_project import git, kindex
 NUMBER = 23
 PROMISE = "restore: pull a tagged release into an empty clone from the remote"
 WANTED = "verify passes"
-LONG, SMALL, SLOW = 20, 1, True
+LONG, SMALL, SLOW = 20, 1, "long"
 
 
 def tried(scratch: Path, count: int, say: Say) -> Seen:

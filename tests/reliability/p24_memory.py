@@ -15,7 +15,8 @@ from pathlib import Path
 import yaml
 
 from benchmarks import scale
-from kindex.core.layout import CATALOGUE_STAGES, STAGES
+from kindex.core.files import read_json
+from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout
 from tests.projects import ROOT
 from tests.reliability import Seen
 
@@ -87,7 +88,8 @@ def _peaks(root: Path, links: int) -> list[tuple[str, float, str]]:
 def _peak(root: Path, stage: str, links: int) -> tuple[float, str]:
     """MB of resident memory at the peak of one stage under its limit, and the end of what it said when it failed."""
     most = int((_budget(stage, links) + BEYOND) * 1e6)
-    command = [sys.executable, "-m", "kindex.stages", stage, scale.KEY if stage in CATALOGUE_STAGES else scale.MODEL]
+    key = scale.KEY if stage in CATALOGUE_STAGES else scale.MODEL
+    command = [sys.executable, "-m", "kindex.stages", stage, key]
     with (root / "said").open("w+b") as said:
         limit = lambda: resource.setrlimit(resource.RLIMIT_DATA, (most, most))  # noqa: E731
         process = subprocess.Popen(command, env=_environment(root), stdout=said, stderr=said, preexec_fn=limit)
@@ -95,7 +97,9 @@ def _peak(root: Path, stage: str, links: int) -> tuple[float, str]:
         process.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
         error = said.read().decode(errors="replace")[-400:] if process.returncode else ""
-    return used.ru_maxrss * 1024 / 1e6, error
+    if error:
+        return used.ru_maxrss * 1024 / 1e6, error
+    return read_json(Layout(root).costs(stage, key))["peak_memory_mb"] * 2**20 / 1e6, ""
 
 
 def _environment(root: Path) -> dict[str, str]:

@@ -6,7 +6,8 @@ from tests.reliability import Seen, promises
 
 
 def marked(promise):
-    return pytest.param(promise, id=promise.__name__.rpartition(".")[2], marks=pytest.mark.slow if promise.SLOW else ())
+    marks = {False: (), True: pytest.mark.slow, "long": (pytest.mark.slow, pytest.mark.long)}[promise.SLOW]
+    return pytest.param(promise, id=promise.__name__.rpartition(".")[2], marks=marks)
 
 
 @pytest.mark.parametrize("promise", [marked(promise) for promise in promises()])

@@ -10,5 +10,6 @@ def test_a_few_sequences(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_five_hundred_sequences(tmp_path):
     assert run(tmp_path, 500, first=1000) == {"sequences": 500, "wrong": 0}

@@ -109,6 +109,7 @@ def test_a_lock_that_would_move_is_seen_and_stays(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_plan_before_between_and_after_nights(tmp_path):
     layout = make(tmp_path / "project")
 

@@ -155,6 +155,7 @@ def test_code_that_makes_other_bytes_is_found_out(project, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_nights_tag_what_they_release_and_a_delta_is_made_again_from_its_parent(tmp_path):
     layout = projects.make(tmp_path / "project")
     shutil.rmtree(layout.root / ".dvc")
