@@ -5,8 +5,8 @@
 The links are planted: items have groups, four fifths of an item's links stay inside its own, and how often each occurs
 follows a power law. The night runs in a scratch project, with the default settings of `pairs`. Then the same stages run one
 by one as plain processes in a second scratch project. What is left of the difference after the orchestrators' imports is what
-DVC, Prefect and MLflow add. With `--change 0.01` two more nights follow: one with so many links removed and as many new ones,
-and one with nothing new.
+DVC, Prefect and MLflow add. With `--change 0.01` two more nights follow: one for which so many links have changed, half of them removed and
+half new, and one with nothing new.
 """
 
 import argparse
@@ -92,13 +92,13 @@ def planted(items: int, link_items: int, links: int, groups: int = 60) -> tuple[
 
 
 def change(root: Path, share: float) -> None:
-    """Remove a share of the links, and add as many between items that are there."""
+    """Change a share of the links: half of it are removed, and as many come between items that are there."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     links = pq.read_table(root / "links.parquet")
     rng = np.random.default_rng(2)
-    count = int(share * links.num_rows)
+    count = int(share * links.num_rows / 2)
     kept = links.take(pa.array(np.sort(rng.permutation(links.num_rows)[count:])))
     ends = {name: links[name].take(pa.array(rng.integers(0, links.num_rows, count))) for name in ("user", "book")}
     pq.write_table(pa.concat_tables([kept, pa.table(ends)]), root / "links.parquet")

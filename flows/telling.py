@@ -15,6 +15,7 @@ from tasks import alerts, releases
 if TYPE_CHECKING:
     from tasks.tracking import Replayed
 
+
 def keep(night: Night, model: str) -> None:
     """Tag the model's release, once, and leave word for the DVC remote: pushing comes last, so that no model waits for it."""
     result = night.record.published.get(model)
