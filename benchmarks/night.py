@@ -5,8 +5,8 @@
 The links are planted: items have groups, four fifths of an item's links stay inside its own, and how often each occurs
 follows a power law. The night runs in a scratch project, with the default settings of `pairs`. Then the same stages run one
 by one as plain processes in a second scratch project. What is left of the difference after the orchestrators' imports is what
-DVC, Prefect and MLflow add. With `--change 0.01` two more nights follow: one for which so many links have changed, half of them removed and
-half new, and one with nothing new.
+DVC, Prefect and MLflow add. With `--change 0.01` two more nights follow: one for which so many links have changed, half of
+them removed and half new, and one with nothing new.
 """
 
 import argparse
