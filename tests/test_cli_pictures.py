@@ -198,6 +198,7 @@ def test_a_model_that_captions_nothing_names_families_that_can(kindex: Any, tmp_
         assert (code, out) == (2, "") and "families that can: captioner" in err
 
 
+@pytest.mark.slow
 def test_words_and_refusals_do_without_torch(layout: Layout, tmp_path: Path) -> None:
     root = linked.published(tmp_path / "films", linked.ring()).root
     script = """

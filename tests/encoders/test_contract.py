@@ -91,6 +91,7 @@ def test_what_is_saved_is_loaded(encoder: Any, case: Planted, module: ModuleType
         module.Encoder.load(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_same_bytes_with_other_threads_and_hash_seed(name: str, case: Planted, tmp_path: Path) -> None:
     """Twice the stage: here, and in a process with another hash seed and another OMP_NUM_THREADS, in another folder."""
     config = {**case.config, "epochs": 3}

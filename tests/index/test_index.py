@@ -162,6 +162,7 @@ for number, kind in enumerate(["exact", "IVF32,SQ8", "HNSW16", "PQ12x4fs,RFlat",
 """
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_does_not_change_the_bytes(tmp_path: Path) -> None:
     answers = set()
     for threads in ("1", "2"):

@@ -155,6 +155,7 @@ def test_workers_do_not_change_the_result(site):
     assert one.refused.equals(two.refused)
 
 
+@pytest.mark.slow
 def test_the_hash_seed_does_not_change_the_result(site):
     program = (
         "import sys; from pathlib import Path; from kindex.core.watch import Silent\n"
@@ -180,7 +181,7 @@ def test_the_standard_library_is_found_without_its_tests():
     assert not [name for name in files if "test" in name.split(".") or name.startswith("site-packages")]
     assert files["asyncio"].path == "asyncio/__init__.py" and files["asyncio"].is_package
     with_tests = {file.module for file in installed.standard_library(())}
-    assert with_tests > set(files)
+    assert with_tests >= set(files)  # Debian's Python comes without its tests
 
 
 def test_digests_are_over_path_and_content_in_order(site):

@@ -87,6 +87,7 @@ def test_a_dump_its_parts_and_lines_of_json_give_the_same_tables(tmp_path, pages
         assert found.counts["dump_redirect_pages"] == 2 and found.counts["dump_pages_elsewhere"] == 1
 
 
+@pytest.mark.slow
 def test_a_killed_ingest_goes_on_at_the_part_and_processes_change_nothing(tmp_path, monkeypatch):
     root = made(tmp_path)
     die = "\n".join([

@@ -47,6 +47,7 @@ def test_tables_are_in_canonical_order_with_their_counts(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_same_bytes_in_another_folder_and_with_another_hash_seed(tmp_path):
     outputs = []
     for number, seed in enumerate(("1", "2")):

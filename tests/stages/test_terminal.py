@@ -97,6 +97,7 @@ def test_progress_passes_everything_on(tmp_path: Path) -> None:
     assert list(watch(tmp_path).progress(range(5), "counting", 5)) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_stage_does_not_count_the_memory_of_what_started_it() -> None:
     """Linux hands the parent's peak on to ru_maxrss when a process is replaced."""
     held = "held = bytearray(300_000_000); held[::4096] = b'1' * len(held[::4096])"

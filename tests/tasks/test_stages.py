@@ -33,6 +33,8 @@ stages:
       outs: ["data/${key}.model"]
 """
 
+pytestmark = pytest.mark.slow  # each starts DVC and stages as processes
+
 
 @pytest.fixture
 def layout(tmp_path, monkeypatch) -> Layout:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from importlib import metadata
 
+import pytest
+
 from kindex.core.layout import Layout
 from tasks import supplies
 
@@ -33,6 +35,7 @@ def test_the_bill_names_what_is_installed_and_is_valid_cyclonedx(tmp_path):
         assert trouble is None
 
 
+@pytest.mark.slow
 def test_equal_installations_write_equal_notes_in_any_process_and_at_any_time(tmp_path, monkeypatch):
     first = supplies.notes(Layout(tmp_path / "one"))
     code = "import sys; from tasks import supplies; sys.stdout.buffer.write(supplies.bill())"

@@ -105,6 +105,7 @@ def executioner(monkeypatch: pytest.MonkeyPatch) -> Executioner:
     return killer
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_a_little_later_each_time(layout: Layout, tmp_path: Path, executioner: Executioner) -> None:
     project.put_all(layout, project.make_release(layout))
     undisturbed = Layout(shutil.copytree(layout.root, tmp_path / "undisturbed"))

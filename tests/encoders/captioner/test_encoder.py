@@ -23,6 +23,8 @@ from kindex.encoders.captioner.tokens import END, MARKS, PAD, START, UNKNOWN
 from tests.encoders.captioner.networks import npz
 from tests.encoders.planted import Planted, planted_captions, png
 
+pytestmark = pytest.mark.slow  # a captioner is trained first
+
 
 @pytest.fixture(scope="module")
 def case() -> Planted:

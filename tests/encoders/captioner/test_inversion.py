@@ -14,6 +14,8 @@ from tests.encoders.planted import Planted, planted_captions
 
 TEXTS = [[5, 6, 7, 8], [9], [10, 5, 11], [12, 13, 4, 4, 4, 7]]
 
+pytestmark = pytest.mark.slow  # a captioner is trained first
+
 
 def network(**changes: object) -> Network:
     settings = {"dimensions": 5, "word_dimensions": 6, "hidden": 11, **changes}
