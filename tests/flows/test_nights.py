@@ -200,6 +200,7 @@ def test_a_night_that_wakes_up_late_publishes_nothing(copied):
     assert release.live(copied.releases(LINKED)).digest == live.digest
 
 
+@pytest.mark.long
 def test_a_night_tells_what_failed_and_what_recovered_and_a_receiver_that_is_down_costs_nothing(copied):
     good = (copied.root / "links.csv").read_bytes()
     with hearing() as heard:

@@ -12,7 +12,7 @@ from kindex.core.space import read_space
 from tests import projects
 from tests.projects import LINKED
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 ITEM = "basket-3"
 
 

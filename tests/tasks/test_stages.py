@@ -113,7 +113,8 @@ def test_a_stage_that_breaks_is_a_fault_of_ours(layout, end, words):
 
 
 def test_ctrl_c_in_a_stage_ends_the_night(layout):
-    (layout.root / "train.sh").write_text("kill -2 $$\n")
+    dies = "import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)"  # a job in the background ignores it
+    (layout.root / "train.sh").write_text(f"exec {sys.executable} -c '{dies}'\n")
     pipeline = Pipeline(layout)
     pipeline.reproduce("ingest", "a", silent)
     with pytest.raises(KeyboardInterrupt):
