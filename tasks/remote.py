@@ -54,15 +54,13 @@ def ask(layout: Layout, tag: str) -> None:
         outbox.put(queue(layout), KIND, {"tag": tag}, key=tag)
 
 
-def push(layout: Layout, tag: str | None = None) -> Pushed:
-    """Push what `tag` names, and what waits from earlier nights; without a default remote nothing happens. Never raises.
+def push(layout: Layout) -> Pushed:
+    """Push what was asked for, tonight and by earlier nights; without a default remote nothing happens. Never raises.
 
     Pushing twice sends nothing twice: DVC asks the remote what it has.
     """
     if not configured(layout):
         return Pushed()
-    if tag is not None:
-        ask(layout, tag)
     waiting = outbox.pending(queue(layout))
     done: list[str] = []
     try:

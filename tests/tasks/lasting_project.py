@@ -8,6 +8,7 @@ from pathlib import Path
 from kindex.core.layout import Layout
 from kindex.core.manifest import Manifest
 from kindex.core.params import load
+from tasks import remote as remotes
 from tasks.tags import tag
 from tests import projects
 from tests.ask.project import VECTORS, make_stages, release
@@ -64,3 +65,9 @@ def kindex(root: Path, *arguments: str, **more: str) -> subprocess.CompletedProc
     """The command line on the project, by this checkout's code."""
     code = {"PYTHONPATH": f"{projects.ROOT / 'src'}{os.pathsep}{projects.ROOT}", **more}
     return projects.run(root, sys.executable, "-c", "from kindex.cli import main; main()", *arguments, **code)
+
+
+def push_tag(layout: Layout, tag: str) -> remotes.Pushed:
+    """As a night does: leave word, then push all that waits."""
+    remotes.ask(layout, tag)
+    return remotes.push(layout)

@@ -10,7 +10,7 @@ from kindex.core.layout import Layout
 from kindex.core.parent import Parent, write_parent
 from tasks import cache, collecting, remote, unused
 from tests import projects
-from tests.tasks.lasting_project import MODEL, another, git, kindex, make, tagged
+from tests.tasks.lasting_project import MODEL, another, git, kindex, make, push_tag, tagged
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_parts_of_snapshots_go_when_no_lock_names_them_and_they_are_old(layout, 
 @pytest.mark.slow
 def test_the_command_with_a_real_remote(layout):
     for tag in git(layout.root, "tag").split():
-        assert remote.push(layout, tag).tags == (tag,)
+        assert push_tag(layout, tag).tags == (tag,)
     refused = kindex(layout.root, "gc", "--keep", "0")
     assert refused.returncode == 2 and "--keep is 0" in refused.stderr
     dry = kindex(layout.root, "gc", "--keep", "1", "--dry-run")

@@ -8,7 +8,7 @@ import pytest
 from kindex.core import outbox, release
 from kindex.core.layout import Layout
 from tasks import cache, remote
-from tests.tasks.lasting_project import MODEL, NIGHT, another, dvc, git, kindex, make, tagged
+from tests.tasks.lasting_project import MODEL, NIGHT, another, dvc, git, kindex, make, push_tag, tagged
 
 TAG = f"{MODEL}@{NIGHT}.1"
 
@@ -36,7 +36,7 @@ def clone(layout: Layout, target: Path, tag: str = TAG) -> Path:
 
 def test_without_a_remote_nothing_happens_and_nothing_waits(tmp_path):
     layout = make(tmp_path / "alone")
-    assert remote.push(layout, TAG) == remote.Pushed()
+    assert push_tag(layout, TAG) == remote.Pushed()
     assert not layout.outbox.exists()
 
 
@@ -47,7 +47,7 @@ def test_a_remote_that_is_down_keeps_the_push_waiting_without_its_password(layou
         raise ConnectionError("https://me:secret@store.invalid does not answer")
 
     monkeypatch.setattr(remote, "_push", down)
-    pushed = remote.push(layout, name)
+    pushed = push_tag(layout, name)
     assert (pushed.tags, pushed.waiting) == ((), 1)
     assert "does not answer" in pushed.reason and "secret" not in pushed.reason
     (waiting,) = outbox.pending(remote.queue(layout))
@@ -56,7 +56,7 @@ def test_a_remote_that_is_down_keeps_the_push_waiting_without_its_password(layou
     told = []
     monkeypatch.setattr(remote, "_push", lambda layout, tag: told.append(tag))
     assert remote.push(layout).tags == (name,)
-    assert remote.push(layout, name) == remote.Pushed()  # delivered before
+    assert push_tag(layout, name) == remote.Pushed()  # delivered before
     assert told == [name]
 
 
@@ -64,10 +64,10 @@ def test_a_remote_that_is_down_keeps_the_push_waiting_without_its_password(layou
 def test_a_tag_pulled_into_an_empty_clone_verifies(layout, tmp_path):
     first = live(layout)
     assert tagged(layout, first) == TAG
-    assert remote.push(layout, TAG) == remote.Pushed((TAG,))
+    assert push_tag(layout, TAG) == remote.Pushed((TAG,))
     second = another(layout, 0.5)
     name = tagged(layout, second)
-    assert remote.push(layout, name).tags == (name,)
+    assert push_tag(layout, name).tags == (name,)
     there = clone(layout, tmp_path / "clone")
     refused = kindex(there, "verify")
     assert refused.returncode == 3 and "`dvc pull` brings it" in refused.stderr
@@ -107,7 +107,7 @@ def test_a_push_that_lost_bytes_is_no_push_and_a_pull_brings_them_back(layout, t
     entry = remote.release_entry(remote.repository(layout.root), name)
     lost = cache.members(home, entry["md5"])["lineage.json"]
     cache.object_path(home, lost).rename(tmp_path / "aside")
-    pushed = remote.push(layout, name)
+    pushed = push_tag(layout, name)
     assert pushed.waiting == 1 and "did not arrive" in pushed.reason
     assert remote.missing(layout, [lost, entry["md5"]]) >= {lost}
     shutil.move(tmp_path / "aside", cache.object_path(home, lost))
