@@ -16,6 +16,7 @@ from kindex.core.params import Params
 from tasks import locks, releases
 from tasks.clock import Clock
 from tasks.fencing import Fence
+from tasks.forkserver import ForkServer
 from tasks.orchestration import Conductor
 from tasks.releases import Published
 from tasks.stages import PASSING, Pipeline, StageRun
@@ -35,6 +36,7 @@ class Night:
     conductor: Conductor
     started: str
     fence: Fence | None = None
+    stage_processes: ForkServer | None = None
     pipeline: Pipeline | None = None
     moved: list[str] = field(default_factory=list)  # catalogues whose source changed
     left_out: str = ""  # the nights before this one that nobody ran, nor will, in a sentence
@@ -67,6 +69,13 @@ class Night:
                     self.moved += locks.move(self.layout, self.params, [name], missing_only=missing_only)
                 except OutsideError as error:
                     self.record.troubles.append((error.exit_code, str(error)))
+        if self.moved:
+            self.prepare_processes()
+
+    def prepare_processes(self) -> None:
+        """Stages will run: let what they import be imported meanwhile."""
+        if self.stage_processes:
+            self.stage_processes.start()
 
     @property
     def stopped(self) -> bool:

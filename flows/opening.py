@@ -15,6 +15,7 @@ from kindex.core.layout import Layout
 from kindex.core.params import Params
 from tasks import calendar, environment, fencing, leftovers, room
 from tasks.clock import Clock
+from tasks.forkserver import ForkServer
 from tasks.orchestration import Conductor
 
 DONE = ("unchanged", "held", "live")
@@ -50,13 +51,17 @@ def opened(options: Options, clock: Clock) -> Iterator[Night]:
             conductor = Conductor(clock, environment.server(layout))
         former = fencing.nights(layout, models).values()
         fence = fencing.take(layout, options.night, models, started)
-        night = Night(options, layout, params, clock, conductor, started, fence)
+        processes = ForkServer(layout.root)
+        night = Night(options, layout, params, clock, conductor, started, fence, processes)
         between = calendar.missed(former, options.night)
         if between and options.scheduled and options.missed == "latest":
             dates = f"{between[0]} to {between[-1]}" if between[1:] else between[0]
             night.left_out = f"nobody ran {dates}: only the latest night is made up for (missed: latest)"
             night.record.notices.append(night.left_out)
-        yield night
+        try:
+            yield night
+        finally:
+            processes.close()
 
 
 def admit(layout: Layout, options: Options, models: list[str], started: str) -> None:

@@ -152,6 +152,7 @@ def work(name: str, night: Night, body: Body, unchanged: bool) -> None:
             telling.keep(night, model)  # what a killed night may have left to this one
         telling.replay(night)
         return
+    night.prepare_processes()
     body(night)
     artifacts.show(night.conductor, night.layout, name, account(night, unchanged))
     if night.record.exit_code:

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import delta
 from benchmarks.delta_nights import MODEL, Project, World
 from kindex.core.params import load
-from kindex.stages.__main__ import run_stage
+from kindex.stages.parts.running import run_stage
 
 
 def in_this_process(project: Project, stage: str) -> float:

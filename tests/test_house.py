@@ -106,7 +106,14 @@ def test_imports_go_one_way():
 
 def test_light_paths_stay_light():
     heavy = ["torch", "faiss", "pandas", "sklearn", "great_expectations", "mlflow", "prefect", "dvc", "scipy"]
-    for module in ("kindex", "kindex.cli", "kindex.core.params", "kindex.stages.__main__", "kindex.core.release"):
+    for module in (
+        "kindex",
+        "kindex.cli",
+        "kindex.core.params",
+        "kindex.stages.__main__",
+        "kindex.stages.parts.running",
+        "kindex.core.release",
+    ):
         code = f"import sys, {module}; print(*[name for name in {heavy} if name in sys.modules])"
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert found.stdout.split() == [], module

@@ -10,8 +10,9 @@ from kindex.core.files import replacing
 from kindex.core.layout import Layout
 from kindex.core.params import load
 from kindex.core.split import Split, write_split
-from kindex.stages import Job, train
-from kindex.stages.terminal import TerminalWatch
+from kindex.stages import train
+from kindex.stages.parts.job import Job
+from kindex.stages.parts.terminal import TerminalWatch
 
 MODEL = "m"
 

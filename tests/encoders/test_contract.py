@@ -17,7 +17,7 @@ from kindex.core.blocks import build
 from kindex.core.errors import ConfigError, DamagedError, MetricGateError
 from kindex.core.watch import Silent
 from kindex.encoders import families
-from kindex.stages.terminal import TerminalWatch
+from kindex.stages.parts.terminal import TerminalWatch
 from tests.encoders.planted import Planted, planted
 from tests.encoders.project import digests, project, run_train
 

@@ -14,7 +14,7 @@ from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout
 from kindex.core.params import load
 from kindex.core.release import Manifest
 from kindex.sources.locking import move
-from kindex.stages.__main__ import fix_threads, run_stage
+from kindex.stages.parts.running import fix_threads, run_stage
 from tests.ask import staged
 
 KEY, MODEL = "shop", "shop-model"

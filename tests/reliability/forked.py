@@ -106,9 +106,9 @@ def _stage_inside(executable: str | None, command: str, **options: object) -> No
     """In place of DVC's starting of a process for `python -m kindex.stages STAGE KEY`."""
     from dvc.stage.exceptions import StageCmdFailedError
 
-    from kindex.stages import __main__ as stages
+    from kindex.stages.parts import running as stages
 
-    stages._die_with_parent = lambda: None  # the night's own parent is the one who tries it
+    stages.die_with_parent = lambda: None  # the night's own parent is the one who tries it
     if code := stages.main(command.split()[3:]):
         raise StageCmdFailedError(command, code)
 

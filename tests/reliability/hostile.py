@@ -24,7 +24,7 @@ from kindex.core import release
 from kindex.core.errors import KindexError
 from kindex.core.layout import Layout
 from kindex.core.publish import build
-from kindex.stages.terminal import TerminalWatch
+from kindex.stages.parts.terminal import TerminalWatch
 from tests.reliability import chain
 
 

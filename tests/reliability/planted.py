@@ -21,8 +21,8 @@ from kindex.core.lock import Lock, write_lock
 from kindex.core.params import load
 from kindex.core.parent import Parent, write_parent
 from kindex.core.split import Split, write_split
-from kindex.stages import Job
-from kindex.stages.terminal import TerminalWatch
+from kindex.stages.parts.job import Job
+from kindex.stages.parts.terminal import TerminalWatch
 from tasks import releases
 from tests.judge.small import planted
 

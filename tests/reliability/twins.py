@@ -14,7 +14,7 @@ from kindex.core.files import read_json
 from kindex.core.params import load as load_params
 from kindex.core.space import Space
 from kindex.index.index import Index, load
-from kindex.stages.__main__ import run_stage
+from kindex.stages.parts.running import run_stage
 
 K, QUERIES = 10, 1000
 ASKED = 0.95

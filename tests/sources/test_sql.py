@@ -19,7 +19,8 @@ from kindex.core.watch import Silent
 from kindex.sources import MissingColumnError, NotAsLockedError, sql
 from kindex.sources.locking import move
 from kindex.sources.parts import sqlsnapshot, sqlspill, sqlstore
-from kindex.stages import Job, ingest, validate
+from kindex.stages import ingest, validate
+from kindex.stages.parts.job import Job
 from tests.sources.database import KEYED, MAPPING, Shop
 from tests.sources.test_files import HOSTILE
 

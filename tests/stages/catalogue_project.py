@@ -9,7 +9,8 @@ from kindex.core.layout import Layout
 from kindex.core.params import Params, load
 from kindex.core.watch import Silent
 from kindex.sources.locking import move
-from kindex.stages import Job, ingest, validate
+from kindex.stages import ingest, validate
+from kindex.stages.parts.job import Job
 
 STAGES = {"ingest": ingest, "validate": validate}
 KEY = "books"

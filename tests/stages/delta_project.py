@@ -15,7 +15,8 @@ from kindex.core.publish import build, promote
 from kindex.core.release import Manifest, live
 from kindex.core.space import Space, write_space
 from kindex.core.watch import Silent
-from kindex.stages import Job, index
+from kindex.stages import index
+from kindex.stages.parts.job import Job
 from tests.stages.small_project import params
 
 MODEL = "small-model"

@@ -14,7 +14,7 @@ from kindex.core.params import Params, parse
 from kindex.core.space import Space, write_space
 from kindex.core.split import Split, write_split
 from kindex.core.watch import Silent
-from kindex.stages import Job
+from kindex.stages.parts.job import Job
 from tests.judge.small import items, planted
 
 

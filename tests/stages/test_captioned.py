@@ -16,7 +16,8 @@ from kindex.core.params import load
 from kindex.core.split import read_split
 from kindex.core.watch import Silent
 from kindex.sources.locking import move
-from kindex.stages import Job, ingest, split, validate
+from kindex.stages import ingest, split, validate
+from kindex.stages.parts.job import Job
 from tests.sources.captioned import folder, jpeg, put, tokens
 from tests.stages.catalogue_project import digests
 

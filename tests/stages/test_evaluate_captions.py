@@ -8,8 +8,9 @@ import pytest
 from kindex.core.files import replacing, sha256_file
 from kindex.core.layout import Layout
 from kindex.core.params import load
-from kindex.stages import Job, evaluate, index
-from kindex.stages.terminal import TerminalWatch
+from kindex.stages import evaluate, index
+from kindex.stages.parts.job import Job
+from kindex.stages.parts.terminal import TerminalWatch
 from tests.encoders.captioner.networks import npz
 from tests.encoders.planted import planted_captions
 from tests.encoders.project import MODEL, project, run_train

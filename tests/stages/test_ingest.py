@@ -18,7 +18,7 @@ from kindex.sources.locking import move
 from tests.stages.catalogue_project import KEY, digests, night, params, project, run
 
 TWO_STAGES = (
-    f"from kindex.stages.__main__ import main\nraise SystemExit(main(['ingest', '{KEY}']) or main(['validate', '{KEY}']))"
+    f"from kindex.stages.parts.running import main\nraise SystemExit(main(['ingest', '{KEY}']) or main(['validate', '{KEY}']))"
 )
 
 

@@ -13,7 +13,8 @@ from kindex.core.layout import Layout
 from kindex.core.params import load
 from kindex.core.split import read_split
 from kindex.core.watch import Silent
-from kindex.stages import Job, split
+from kindex.stages import split
+from kindex.stages.parts.job import Job
 from tests.core.test_split import all_pairs, image_catalogue, link_catalogue
 
 

@@ -180,7 +180,7 @@ def test_a_delta_of_pairs_needs_no_torch(layout: Layout) -> None:
     """Importing it would cost more than the night."""
     lock(layout, "2026-01-02")
     write_split(layout.out("split", "planted"), linked(drop=2))
-    code = "import sys; from kindex.stages.__main__ import main; print(main(['train', 'm']), 'torch' in sys.modules)"
+    code = "import sys; from kindex.stages.parts.running import main; print(main(['train', 'm']), 'torch' in sys.modules)"
     environment = {**os.environ, "KINDEX_ROOT": str(layout.root)}
     environment.pop("DVC_ROOT", None)
     found = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)

@@ -26,8 +26,8 @@ class Former:
         except ConfigError:
             raise DamagedError(
                 f"{path} names {lock.version} ({lock.digest[:12]}) as the parent of the next release, and {releases} does not "
-                f"have it. Bring it back with `dvc pull {releases.parent.name}/{releases.name}/{lock.version}.dvc`, or remove "
-                f"{path.name} from {path.parent} for a full build that starts from nothing"
+                f"have it. Bring it back from its tag, one of `git tag -l '{releases.name}@*'`, as docs/lasting.md says; or "
+                f"remove {path.name} from {path.parent} for a full build that starts from nothing"
             ) from None
         if self.manifest.digest != lock.digest:
             raise DamagedError(

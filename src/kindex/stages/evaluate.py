@@ -17,8 +17,8 @@ from kindex.core.lock import read_lock
 from kindex.core.split import Split, read_split
 from kindex.judge.findings import judge
 from kindex.judge.queries import write_queries
-from kindex.stages import Job
 from kindex.stages.material import material
+from kindex.stages.parts.job import Job
 
 VERSIONS = ("faiss-cpu", "numpy", "openTSNE", "pyarrow", "scikit-learn", "torch")
 

@@ -16,7 +16,7 @@ from kindex.index.build import build
 from kindex.index.index import Index, Trial
 from kindex.index.places import write_places
 from kindex.index.refresh import BUILT, Note, refresh
-from kindex.stages import Job
+from kindex.stages.parts.job import Job
 
 EXACT_NEIGHBOURHOODS = 100_000
 """Vectors up to which local scaling looks at the exact nearest; above, at those that the index finds."""

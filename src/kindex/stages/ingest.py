@@ -17,7 +17,7 @@ from kindex.core.forget import read_forgotten, without
 from kindex.core.lock import Lock, read_lock
 from kindex.core.tables import Stream, Tables
 from kindex.sources import ColumnError, Ingested, named, source
-from kindex.stages import Job
+from kindex.stages.parts.job import Job
 
 ORDER = {
     "items": ["kind", "id"],

@@ -13,8 +13,8 @@ from kindex.core.split import Split, together
 from kindex.core.watch import Silent
 from kindex.judge.captions.material import Material as Captioned
 from kindex.judge.findings import Material
-from kindex.stages import Job
 from kindex.stages.former import read_before
+from kindex.stages.parts.job import Job
 
 SIDE = 48
 """Pixels that images of different sizes are made to, to be shown on the page and compared by their pixels."""

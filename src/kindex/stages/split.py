@@ -6,7 +6,7 @@ from kindex.core.catalogue import read
 from kindex.core.errors import DataGateError
 from kindex.core.files import pretty_json, write_atomic
 from kindex.core.split import about, divide, write_split
-from kindex.stages import Job
+from kindex.stages.parts.job import Job
 
 
 def run(job: Job) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from kindex.core.refresh import Plan
 from kindex.core.space import Space, write_space
 from kindex.core.split import read_split
 from kindex.encoders import configure, family, require
-from kindex.stages import Job
 from kindex.stages.keeping import aligned, embedded, keep_encoder, keep_history, unturned
+from kindex.stages.parts.job import Job
 from kindex.stages.refreshing import ENDS, Refreshing, told
 
 

@@ -13,7 +13,7 @@ from kindex.core.errors import DataGateError
 from kindex.core.files import pretty_json, read_json, write_atomic
 from kindex.core.lock import Lock, read_lock
 from kindex.core.tables import Stream, Tables
-from kindex.stages import Job
+from kindex.stages.parts.job import Job
 
 
 def run(job: Job) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 ASK = """
-import kindex.stages.__main__ as stages
+import kindex.stages.parts.running as stages
 stages.fix_threads(1)
 import numpy, scipy.linalg, sklearn.utils
 from threadpoolctl import threadpool_info

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kindex.core.errors import MetricGateError
-from kindex.stages.terminal import TerminalWatch
+from kindex.stages.parts.terminal import TerminalWatch
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.asfortranarray(np.arange(6.0).reshape(2, 3))}
 
@@ -69,7 +69,7 @@ def test_a_checkpoint_of_another_format_begins_again_even_with_its_sha256(
 
 def test_the_former_checkpoint_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch(tmp_path).save(ARRAYS, {"epoch": 1})
-    monkeypatch.setattr("kindex.stages.terminal.write_atomic", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("kindex.stages.parts.terminal.write_atomic", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         watch(tmp_path).save(ARRAYS, {"epoch": 2})
     found = watch(tmp_path).resume()
@@ -86,7 +86,7 @@ def test_nan_and_infinity_are_refused_by_name(tmp_path: Path) -> None:
 def test_a_log_gets_lines_for_what_takes_long_and_nothing_for_the_rest(tmp_path: Path, capsys, monkeypatch) -> None:
     assert list(watch(tmp_path).progress(range(3), "quick", 3)) == [0, 1, 2]
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr("kindex.stages.terminal.LOG_SECONDS", 0.0)
+    monkeypatch.setattr("kindex.stages.parts.terminal.LOG_SECONDS", 0.0)
     assert list(watch(tmp_path).progress(range(3), "counting", 3, "sheep")) == [0, 1, 2]
     said = capsys.readouterr().err
     assert "\r" not in said
@@ -101,7 +101,7 @@ def test_progress_passes_everything_on(tmp_path: Path) -> None:
 def test_a_stage_does_not_count_the_memory_of_what_started_it() -> None:
     """Linux hands the parent's peak on to ru_maxrss when a process is replaced."""
     held = "held = bytearray(300_000_000); held[::4096] = b'1' * len(held[::4096])"
-    asked = "from kindex.stages.__main__ import _own_peak_kb; print(_own_peak_kb())"
+    asked = "from kindex.stages.parts.running import _own_peak_kb; print(_own_peak_kb())"
     parent = f"import os, sys; {held}; os.execv(sys.executable, [sys.executable, '-c', {asked!r}])"
     printed = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True).stdout
     assert 1_000 < int(printed) < 150_000

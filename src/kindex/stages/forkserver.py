@@ -1,0 +1,127 @@
+"""Processes for stages, forked from one that has imported what stages import: `python -m kindex.stages.forkserver NAME`.
+
+Great Expectations takes three seconds to import, torch two; a night of three models runs eighteen stages. A flow starts this
+server for as long as it runs (`tasks.forkserver`). Each stage is a process of its own all the same: it can be killed, runs out
+of memory alone, and gives its memory back. It ends with the command that asked for it; all end with the flow. The server
+imports the next stage's modules while one works, and stays single-threaded but for Arrow's allocator, which minds forks.
+"""
+
+import importlib
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from kindex.core.errors import KindexError
+from kindex.core.layout import STAGES, find
+from kindex.core.params import load
+from kindex.stages.parts import running
+from kindex.stages.parts.handover import BEGUN, CODE, received
+from kindex.stages.parts.lifetime import die_with, die_with_parent
+
+HEAVY = {
+    "ingest": ["pyarrow.parquet", "pyarrow.compute", "pyarrow.csv"],
+    "validate": ["pandas", "great_expectations"],
+    "train": ["scipy.sparse", "torch"],
+    "index": ["faiss"],
+    "evaluate": ["scipy.sparse", "sklearn.cluster", "sklearn.linear_model", "openTSNE", "jinja2"],
+}
+"""What a stage's functions import when they need it, beside the modules that its own file imports."""
+
+
+def serve(name: str) -> None:
+    """Fork a process for each command that connects to the socket `name`, one after the other, until this one is killed."""
+    began = time.time()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(f"\0{name}")
+        listener.listen()
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets who ended; they answer for themselves
+        while True:
+            asking, _ = listener.accept()
+            stage = ""
+            with asking, suppress(OSError, ValueError, KeyError):  # a command that was killed meanwhile
+                if _is_own(asking):
+                    asked, streams = received(asking)
+                    stage = next(iter(asked["arguments"]), "")
+                    _answer(asking, asked, streams, began)
+            if stage in STAGES:
+                import_for(STAGES[(STAGES.index(stage) + 1) % len(STAGES)])
+
+
+def _answer(asking: socket.socket, asked: dict[str, Any], streams: list[int], began: float) -> None:
+    """Fork, unless the command must run the stage itself: this process knows one number of threads, and the code as it was."""
+    import_for(next(iter(asked["arguments"]), ""))
+    if not edited_since(began) and _threads(asked) == 1 and os.fork() == 0:
+        _become(asking, asked, streams)
+    for descriptor in streams:
+        os.close(descriptor)
+
+
+def _is_own(asking: socket.socket) -> bool:
+    """Whether it is a process of this user: a name in the abstract namespace has no permissions."""
+    _, user, _ = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return bool(user == os.getuid())
+
+
+def import_for(stage: str) -> None:
+    """What fails to be imported here will fail in the stage, and say so there."""
+    with suppress(Exception):
+        importlib.import_module(f"kindex.stages.{stage}")
+        for module in HEAVY[stage]:
+            importlib.import_module(module)
+
+
+def edited_since(moment: float) -> bool:
+    """Whether a file of kindex that was imported has been written after `moment` (seconds since 1970)."""
+    files = {module.__file__ for name, module in [*sys.modules.items()] if name.partition(".")[0] == "kindex"}
+    return any(Path(file).stat().st_mtime > moment for file in files if file)
+
+
+def _threads(asked: dict[str, Any]) -> int:
+    """What the settings say; of wrong ones the stage will tell."""
+    stage, key = (*asked["arguments"], "", "")[:2]
+    try:
+        return running.threads(load(find(asked["environment"].get("DVC_ROOT")).params), stage, key)
+    except KindexError:
+        return 1
+
+
+def _become(asking: socket.socket, asked: dict[str, Any], streams: list[int]) -> None:
+    """The forked process: run the stage as the command would have, answer with its exit code, and end."""
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for descriptor, stream in enumerate(streams):
+            os.dup2(stream, descriptor)
+        sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        os.chdir(asked["folder"])
+        asking.sendall(CODE.pack(BEGUN))
+        die_with(asking)
+        code = running.main(asked["arguments"])
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    except KeyboardInterrupt:
+        code = -signal.SIGINT
+    except BaseException:
+        traceback.print_exc()
+    finally:  # come what may, this process must not go back into the server's loop
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        with suppress(OSError):
+            asking.sendall(CODE.pack(code))
+        os._exit(code if code >= 0 else 1)
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    serve(sys.argv[1])

@@ -1,0 +1,1 @@
+"""What every stage's process is made of, whichever stage it runs."""

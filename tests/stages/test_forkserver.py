@@ -1,0 +1,133 @@
+"""The fork server of a night: a stage in a process of its own that begins, ends and fails as one started anew."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kindex.core.layout import Layout
+from kindex.stages import forkserver
+from kindex.stages.parts.handover import ADDRESS, handed_over
+from tasks.forkserver import ForkServer
+from tasks.leftovers import descendants
+from tests.stages.catalogue_project import KEY, digests, night, project
+
+
+@pytest.fixture(scope="module")
+def split_once(tmp_path_factory) -> Layout:
+    layout = project(tmp_path_factory.mktemp("forked") / "project")
+    night(layout)
+    assert stage(layout, "split", KEY).wait() == 0
+    return layout
+
+
+@pytest.fixture
+def server(split_once, monkeypatch) -> Iterator[ForkServer]:
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    one = ForkServer(split_once.root)
+    one.start()
+    wait_for(lambda: f"@{os.environ[ADDRESS]}" in Path("/proc/net/unix").read_text())
+    yield one
+    one.close()
+    assert ADDRESS not in os.environ
+
+
+def stage(layout: Layout, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+    given = {**os.environ, "KINDEX_ROOT": str(layout.root), **settings}
+    command = [sys.executable, "-m", "kindex.stages", *arguments]
+    return subprocess.Popen(command, cwd=layout.root, env=given, stdout=-1, stderr=-1, text=True)
+
+
+def wait_for(holds, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+def working(server: ForkServer) -> list[int]:
+    assert server._process
+    return descendants(server._process.pid)
+
+
+def begun(layout: Layout, name: str, key: str) -> subprocess.Popen[str]:
+    """A stage that holds its mutex and waits, for nobody reads what it traces."""
+    held = layout.root / "held"
+    if not held.exists():
+        os.mkfifo(held)
+    one = stage(layout, name, key, KINDEX_FAULT=f"{held}:trace")
+    mutex = layout.mutex(f"{name}@{key}")
+    wait_for(lambda: mutex.exists() and mutex.read_text())
+    return one
+
+
+@pytest.mark.slow
+def test_a_stage_of_the_fork_server_writes_the_same_bytes_and_leaves_its_message(split_once, server):
+    whole = digests(split_once.out("split", KEY))
+    split_once.costs("split", KEY).unlink()
+    one = stage(split_once, "split", KEY)
+    assert one.communicate(timeout=60) == ("", "") and one.returncode == 0
+    assert digests(split_once.out("split", KEY)) == whole and split_once.costs("split", KEY).exists()
+    wrong = stage(split_once, "split", "nobody")
+    assert "no catalogue named 'nobody'" in wrong.communicate(timeout=60)[1] and wrong.returncode == 2
+    assert stage(split_once).wait() == 2
+    died = stage(split_once, "split", KEY, KINDEX_FAULT="3:kill")
+    assert died.wait() == -signal.SIGKILL
+    full = stage(split_once, "split", KEY, KINDEX_FAULT="3:enospc")
+    assert "No space left" in full.communicate(timeout=60)[1] and full.returncode == 6
+    assert stage(split_once, "split", KEY).wait() == 0
+    assert digests(split_once.out("split", KEY)) == whole
+
+
+@pytest.mark.slow
+def test_a_stage_ends_with_the_command_that_asked_for_it_and_by_ctrl_c(split_once, server):
+    asked = begun(split_once, "split", KEY)
+    wait_for(lambda: len(working(server)) == 1)
+    asked.kill()
+    wait_for(lambda: not working(server))
+    interrupted = begun(split_once, "split", KEY)
+    wait_for(lambda: len(working(server)) == 1)
+    interrupted.send_signal(signal.SIGINT)
+    assert interrupted.wait(60) == -signal.SIGINT
+    wait_for(lambda: not working(server))
+
+
+@pytest.mark.slow
+def test_without_its_server_a_stage_fails_when_it_works_and_runs_by_itself_before(split_once, server):
+    asked = begun(split_once, "split", KEY)
+    wait_for(lambda: len(working(server)) == 1)
+    server._process.kill()
+    assert asked.wait(60) == -signal.SIGKILL
+    assert stage(split_once, "split", KEY).wait() == 0
+    server.start()
+    assert server._process.poll() is None
+
+
+@pytest.mark.slow
+def test_a_command_runs_its_stage_itself_when_the_server_knows_another_number_of_threads(split_once, server):
+    settings = split_once.params.read_text()
+    split_once.params.write_text(settings.replace("family: pairs", "family: pairs\n    threads: 2"))
+    try:
+        asked = begun(split_once, "train", "m")
+        assert not working(server)
+        asked.kill()
+        asked.wait()
+    finally:
+        split_once.params.write_text(settings)
+
+
+def test_code_that_was_edited_after_it_had_been_imported_is_seen():
+    assert not forkserver.edited_since(time.time() + 60)
+    assert forkserver.edited_since(0.0)
+
+
+def test_there_is_nothing_to_hand_over_without_a_server(monkeypatch):
+    monkeypatch.delenv(ADDRESS, raising=False)
+    assert handed_over(["split", KEY]) is None
+    monkeypatch.setenv(ADDRESS, "kindex-nobody-listens-here")
+    assert handed_over(["split", KEY]) is None
