@@ -15,7 +15,7 @@ import yaml
 
 from kindex.core import mutex, release
 from kindex.core.errors import ConfigError, DamagedError, KindexError, OutsideError, choices
-from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout, find
+from kindex.core.layout import Layout, find, keys_of
 from kindex.core.manifest import MANIFEST, Manifest
 from tasks import cache, remote, supplies
 from tasks.elsewhere import content, run, unpack
@@ -113,8 +113,7 @@ def _stages(layout: Layout, place: Layout, git: Git, tagged: Tagged, model: str,
     bring_parent(layout, place, git, model)
     bring_source(layout, place, catalogue)
     origin = "the source, as locked"
-    for stage in STAGES:
-        key = catalogue if stage in CATALOGUE_STAGES else model
+    for stage, key in keys_of(catalogue, model).items():
         say(f"{stage}@{key}")
         try:
             run(place, "-m", "kindex.stages", stage, key)

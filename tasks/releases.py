@@ -12,7 +12,7 @@ from kindex.core import outbox, release
 from kindex.core.costs import read_costs
 from kindex.core.errors import KindexError, MetricGateError
 from kindex.core.files import canonical_json, pretty_json, read_json, sha256_file, write_atomic
-from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout
+from kindex.core.layout import Layout, keys_of
 from kindex.core.params import Params
 from tasks import supplies
 from tasks.reasons import read_yaml
@@ -153,15 +153,11 @@ def live_version(layout: Layout, model: str) -> str | None:
     return pointer.version if pointer else None
 
 
-def _targets(params: Params, model: str) -> list[tuple[str, str]]:
-    catalogue = params.model(model).catalogue
-    return [(stage, catalogue if stage in CATALOGUE_STAGES else model) for stage in STAGES]
-
-
 def _inputs(layout: Layout, params: Params, model: str) -> str:
     """Hex sha256 over what a release and its verdict follow from: outputs and parameters in dvc.lock, the lock, the gate."""
     stages = read_yaml(layout.root / "dvc.lock")["stages"]
-    entries = [stages[f"{stage}@{key}"] for stage, key in _targets(params, model)]
+    keys = keys_of(params.model(model).catalogue, model)
+    entries = [stages[f"{stage}@{key}"] for stage, key in keys.items()]
     made = [{part: entry.get(part) for part in ("params", "outs")} for entry in entries]
     lock = sha256_file(layout.lock(params.model(model).catalogue))
     return hashlib.sha256(canonical_json([made, lock, [vars(line) for line in params.gates[model]]])).hexdigest()

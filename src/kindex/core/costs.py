@@ -3,11 +3,10 @@
 from typing import Any
 
 from kindex.core.files import read_json
-from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout
+from kindex.core.layout import Layout, keys_of
 
 
 def read_costs(layout: Layout, catalogue: str, model: str) -> dict[str, dict[str, Any]]:
     """Seconds, memory and rates of each stage's last run here; a stage restored from a cache may have none."""
-    keys = {stage: catalogue if stage in CATALOGUE_STAGES else model for stage in STAGES}
-    paths = {stage: layout.costs(stage, key) for stage, key in keys.items()}
+    paths = {stage: layout.costs(stage, key) for stage, key in keys_of(catalogue, model).items()}
     return {stage: read_json(path) for stage, path in paths.items() if path.is_file()}

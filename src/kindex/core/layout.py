@@ -11,6 +11,11 @@ CATALOGUE_STAGES = STAGES[:3]
 """Stages that run once for each catalogue; the others run once for each model."""
 
 
+def keys_of(catalogue: str, model: str) -> dict[str, str]:
+    """What each of the six stages runs for, to make the model: the catalogue, then the model itself."""
+    return {stage: catalogue if stage in CATALOGUE_STAGES else model for stage in STAGES}
+
+
 @dataclass(frozen=True)
 class Layout:
     """Paths below the project's `root`. A *key* is a catalogue's or a model's name in params.yaml."""
