@@ -30,11 +30,11 @@ def judged(layout: Layout, params: Params, model: str, folder: Path, manifest: r
     releases = layout.releases(model)
     if release.current(releases) is None:
         return Judged(judge(report, None, params.gates[model]).as_dict())
-    from kindex.ask.comparing import compare_releases, opened
+    from kindex.ask.comparing import compare_releases, opened_both
 
     live = release.live(releases)
-    former = opened(releases / live.version, live)
-    found = compare_releases(former, opened(folder, manifest), params.evaluate.golden.get(model, ()))
+    former, now = opened_both((releases / live.version, live), (folder, manifest))
+    found = compare_releases(former, now, params.evaluate.golden.get(model, ()))
     verdict = judge(report, former.report, params.gates[model], found.numbers, found.pairs)
     forgotten = read_forgotten(layout.lock(params.model(model).catalogue))  # who lost an item that is to be forgotten
     return Judged(verdict.as_dict(), masked(forgotten, found.shown), found.numbers)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kindex.core.errors import ConfigError, DamagedError
-from kindex.core.space import Space, cross_scores, link_spaces, read_space, unit, write_space
+from kindex.core.space import Space, cross_scores, link_spaces, read_space, read_spaces, unit, write_space
 
 
 def space(kind: str = "book", frame: str = "pairs", metric: str = "cosine", seed: int = 0) -> Space:
@@ -58,3 +58,15 @@ def test_wrong_shapes_are_refused() -> None:
         Space("book", ("a",), np.zeros((1, 3)))
     with pytest.raises(ValueError, match="metric is 'l2'"):
         Space("book", ("a",), np.zeros((1, 3), np.float32), "l2")
+
+
+def test_spaces_are_read_in_order_and_the_first_damaged_one_is_named(tmp_path) -> None:
+    paths = [tmp_path / f"{kind}.parquet" for kind in ("user", "book", "film")]
+    for path in paths:
+        write_space(path, space(path.stem))
+    assert [one.kind for one in read_spaces(iter(paths))] == ["user", "book", "film"]
+    assert read_spaces([]) == []
+    for path in paths[1:]:
+        path.write_bytes(b"PAR1 and no more")
+    with pytest.raises(DamagedError, match=r"book\.parquet"):
+        read_spaces(paths)

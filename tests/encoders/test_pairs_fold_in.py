@@ -6,9 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from kindex.core import aside
 from kindex.core.catalogue import ITEMS, Catalogue
 from kindex.core.watch import Silent
 from kindex.encoders import pairs
+from kindex.encoders.pairs import folding
 from kindex.encoders.parts.vocabulary import Vocabulary
 from tests.encoders.planted import planted_links
 
@@ -161,3 +163,21 @@ def test_items_that_training_never_saw_are_placed_as_well_as_trained_ones() -> N
     folded = recall(part, part.fold_in([own[name] for name in out])[0])
     fallback = recall(part, part.fold_in([[] for _ in out])[0])
     assert trained > 0.8 and folded >= 0.95 * trained and fallback < 0.5 * trained
+
+
+def test_many_rows_have_the_same_bits_on_any_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows with more links than dimensions among them, and rows without any."""
+    rng = np.random.default_rng(2)
+    links_B = rng.integers(0, 9, 200)
+    start_B1 = np.concatenate([[0], np.cumsum(links_B)])
+    column_P, counted_P = rng.integers(0, 50, start_B1[-1]), rng.uniform(0.1, 3, start_B1[-1])
+    folder = folding.Folding(rng.standard_normal((50, 6)).astype(np.float32), 0.1)
+    alone = folder.rows(start_B1, column_P, counted_P, 0.3)
+    monkeypatch.setattr(folding, "LINKS", 40)
+    seen = []
+    for cores in (1, 2, 3):
+        monkeypatch.setattr(aside, "cores", lambda cores=cores: cores)
+        seen.append(folder.rows(start_B1, column_P, counted_P, 0.3))
+    assert np.array_equal(seen[0], seen[1]) and np.array_equal(seen[0], seen[2])
+    assert not seen[0][links_B == 0].any() and seen[0][links_B > 0].any(1).all()
+    np.testing.assert_allclose(seen[0], alone, rtol=1e-4, atol=1e-6)  # other rows are solved together: other roundings

@@ -14,7 +14,7 @@ from kindex.core.errors import ConfigError, DamagedError, DataGateError, MetricG
 from kindex.core.params import IndexParams
 from kindex.core.space import METRICS, Space
 from kindex.index.build import build, choose
-from kindex.index.faiss_parts import faiss_one_thread
+from kindex.index.faiss_parts import faiss_one_thread, stored_bytes
 from kindex.index.index import load
 from kindex.index.tune import index_recall, ladder, sample
 
@@ -278,3 +278,10 @@ def test_a_label_that_no_row_has_is_refused_when_it_is_answered() -> None:
     labels[labels == labels.max()] = 200
     with pytest.raises(DamagedError, match="the index of thing answers row 200, and its space has 200"):
         index.search(space.vectors_ND, 10)
+
+
+@pytest.mark.parametrize("kind", ["exact", "IVF16,Flat", "HNSW16", "RR24,IVF16,PQ12x4fs,Refine(SQ8)"])
+def test_bytes_are_those_of_the_file(tmp_path: Path, kind: str) -> None:
+    index = build(clustered(), IndexParams(kind=kind))
+    index.save(tmp_path / "index.faiss")
+    assert stored_bytes(index.faiss_index) == (tmp_path / "index.faiss").stat().st_size

@@ -9,15 +9,17 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from kindex.core import aside
 from kindex.core.catalogue import Catalogue
-from kindex.core.errors import DataGateError
+from kindex.core.errors import ConfigError, DataGateError
 from kindex.core.params import EvaluateParams
 from kindex.core.space import Space
 from kindex.core.split import Split
 from kindex.core.watch import Silent
 from kindex.judge.evidence import chosen_examples, well_known
-from kindex.judge.findings import Findings, Material, judge, main_kind
+from kindex.judge.findings import Findings, judge, main_kind
 from kindex.judge.maps import pca_2d, tsne_2d
+from kindex.judge.material import Material
 from kindex.judge.told import Column
 from tests.judge.small import items, links, planted, split_of
 
@@ -160,3 +162,23 @@ def test_two_dimensions() -> None:
     centres = places.reshape(4, 30, 2).mean(1)
     inside = np.abs(places.reshape(4, 30, 2) - centres[:, None]).max()
     assert inside < min(np.linalg.norm(centres[a] - centres[b]) for a in range(4) for b in range(a))
+
+
+@pytest.mark.parametrize("catalogue", ["links", "pictures"])
+def test_one_core_and_two_find_the_same(monkeypatch: pytest.MonkeyPatch, catalogue: str) -> None:
+    found = []
+    for count in (1, 2):
+        monkeypatch.setattr(aside, "cores", lambda count=count: count)
+        material = Material(*planted()) if catalogue == "links" else picture_catalogue()
+        found.append(judge(material, SETTINGS, "family", Silent()))
+    one, two = found
+    assert digest(one) == digest(two) and list(one.report) == list(two.report)
+    assert one.queries.equals(two.queries) and set(one.seconds) == set(two.seconds)
+
+
+def test_an_error_of_one_part_is_raised_on_any_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    split, spaces = planted()
+    for count in (1, 2):
+        monkeypatch.setattr(aside, "cores", lambda count=count: count)
+        with pytest.raises(ConfigError, match="no space of the kind 'book'"):
+            judge(Material(split, {"reader": spaces["reader"]}), SETTINGS, "family", Silent())

@@ -11,6 +11,7 @@ from kindex.core.errors import ConfigError
 from kindex.core.space import Space
 from kindex.core.split import Split
 from kindex.core.watch import Silent
+from kindex.judge import baselines as baselines_
 from kindex.judge.baselines import baselines, cooccurrence, fitted_on, popularity, svd
 from kindex.judge.evidence import well_known
 from kindex.judge.links import judge_links
@@ -38,6 +39,17 @@ def test_cooccurrence_is_the_sum_of_column_cosines() -> None:
                 lengths = math.sqrt(dense_LR[:, linked].sum()) * math.sqrt(max(1, dense_LR[:, item].sum()))
                 expected += together / lengths
             assert found_QR[query, item] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_cooccurrence_is_the_same_to_the_last_bit_with_and_without_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
+    split, _ = planted()
+    (task,) = link_tasks(split, 100)
+    scorer = cooccurrence(task, fitted_on(task, 1))
+    found = []
+    for dense in (0.0, 2.0):
+        monkeypatch.setattr(baselines_, "DENSE", dense)
+        found.append(scorer(np.arange(100)))
+    assert found[0].any() and found[0].tobytes() == found[1].tobytes()
 
 
 def test_svd_is_the_best_matrix_of_its_rank() -> None:

@@ -11,8 +11,9 @@ from kindex.core.params import EvaluateParams, Threshold
 from kindex.core.space import Space
 from kindex.core.split import Split
 from kindex.core.watch import Silent
-from kindex.judge.findings import Material, judge
+from kindex.judge.findings import judge
 from kindex.judge.gate import better, check_names
+from kindex.judge.material import Material
 from kindex.judge.measures import described
 from kindex.judge.told import told
 from tests.judge.small import planted

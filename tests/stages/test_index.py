@@ -1,13 +1,16 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kindex.core import aside
 from kindex.core.errors import DataGateError
 from kindex.core.layout import Layout
 from kindex.core.space import read_space, write_space
 from kindex.index.index import load
+from kindex.stages import index
 from tests.stages.small_project import contents, linked_project, params, run, space_of
 
 
@@ -59,3 +62,21 @@ def test_no_space_is_said_in_words(tmp_path: Path) -> None:
     write_space(tmp_path / "data/train/small-model/spaces/thing.parquet", empty)
     with pytest.raises(DataGateError, match="'thing' has no vectors"):
         run("index", Layout(tmp_path), params("pairs"), "-again")
+
+
+@pytest.mark.parametrize("kind", ["auto", "IVF16,Flat", "HNSW16"])
+def test_kinds_side_by_side_and_one_after_the_other_are_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    layout = Layout(tmp_path)
+    for name, count in (("book", 500), ("reader", 700)):
+        space = replace(space_of(count), kind=name)
+        write_space(layout.out("train", "small-model") / "spaces" / f"{name}.parquet", space)
+    found = []
+    for cores, at_once in ((1, index.AT_ONCE), (2, index.AT_ONCE), (2, 0)):
+        monkeypatch.setattr(aside, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(index, "AT_ONCE", at_once)
+        out, costs = run("index", layout, params("pairs", kind), f"-{cores}-{at_once}")
+        found.append((contents(out), list(costs["build_seconds"]), {k: list(v) for k, v in costs["measured"].items()}))
+    assert found[0] == found[1] == found[2]
+    assert found[0][1] == ["book", "reader"]

@@ -1,14 +1,17 @@
 """Two releases opened and compared, each file checked against its manifest first."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kindex.ask.live import Live
 from kindex.ask.loading import check, read_parts
 from kindex.ask.shadow import index_gap, shadow_run
+from kindex.core.aside import side_by_side
 from kindex.core.files import read_json
 from kindex.core.release import Manifest
+from kindex.index.faiss_parts import faiss_one_thread
 from kindex.judge.comparison import Comparison, Side, compare
 from kindex.judge.queries import asked_of, chosen, read_queries
 
@@ -18,16 +21,27 @@ def opened(folder: Path, manifest: Manifest) -> Live:
     return Live(manifest, *read_parts(folder, manifest), folder)
 
 
+def opened_both(former: tuple[Path, Manifest], now: tuple[Path, Manifest]) -> tuple[Live, Live]:
+    """Two releases, read side by side. Raises `DamagedError` as `opened` does, of the former first."""
+    faiss_one_thread()  # imported before threads would
+    left, right = side_by_side(partial(opened, *former), partial(opened, *now))
+    return left, right
+
+
 def compare_releases(former: Live, now: Live, golden: Sequence[str] = ()) -> Comparison:
     """Compare two opened releases of one model and replay the stored queries of the former on both.
 
     A former release of an earlier kindex stored none: they are chosen from its spaces as they would have been. Raises
     `DamagedError` naming the file that is not whole.
     """
+    from threadpoolctl import threadpool_limits
+
     left, right = _side(former), _side(now)
     stored = asked_of(left.queries) if left.queries is not None else []
     queries = stored or [(kind, name) for kind, ids in chosen(former.spaces, golden).items() for name in ids]
-    return compare(left, right, golden, {**shadow_run(former, now, queries), "index_gap": index_gap(now)})
+    with threadpool_limits(1, user_api="blas"):  # once for all threads: each would set it back when it is done
+        shadow, gap = side_by_side(partial(shadow_run, former, now, queries), partial(index_gap, now))
+        return compare(left, right, golden, {**shadow, "index_gap": gap})
 
 
 def _side(live: Live) -> Side:

@@ -6,13 +6,17 @@ answer as it should: an exception, too few hits, a score that is not a number, a
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from kindex.ask.live import Hit, Live
+from kindex.core.aside import side_by_side
 from kindex.core.errors import KindexError
 from kindex.core.nearest import nearest
+from kindex.core.space import Space
+from kindex.index.index import Index
 from kindex.index.tune import index_recall, sample
 
 K = 10
@@ -65,18 +69,19 @@ def index_gap(candidate: Live) -> float:
 
     What the index stage measured was in memory: that it built a good index does not say that a good one was written.
     """
-    gaps = [0.0]
-    for kind, index in candidate.indexes.items():
-        space = candidate.spaces[kind]
-        rows_Q = sample(space, GAP_SAMPLE)
-        vectors_ND = np.ascontiguousarray(space.search_ND)
-        exact_QK, _ = nearest(vectors_ND, vectors_ND[rows_Q], K, rows_Q)
-        try:
-            found_QK = index.search(vectors_ND[rows_Q], K + 1)[1]
-        except (KindexError, ValueError, RuntimeError):
-            found_QK = np.full((len(rows_Q), 1), -1)
-        gaps.append(index.index_recall_at_10 - index_recall(vectors_ND, rows_Q, found_QK, exact_QK))
-    return round(max(gaps), 6)
+    gaps = side_by_side(*(partial(_gap, candidate.spaces[kind], index) for kind, index in candidate.indexes.items()))
+    return round(max([0.0, *gaps]), 6)
+
+
+def _gap(space: Space, index: Index) -> float:
+    rows_Q = sample(space, GAP_SAMPLE)
+    vectors_ND = np.ascontiguousarray(space.search_ND)
+    exact_QK, _ = nearest(vectors_ND, vectors_ND[rows_Q], K, rows_Q)
+    try:
+        found_QK = index.search(vectors_ND[rows_Q], K + 1)[1]
+    except (KindexError, ValueError, RuntimeError):
+        found_QK = np.full((len(rows_Q), 1), -1)
+    return index.index_recall_at_10 - index_recall(vectors_ND, rows_Q, found_QK, exact_QK)
 
 
 def _asked(live: Live, kind: str, name: str) -> tuple[list[Hit], str]:

@@ -33,13 +33,13 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs")] = False,
 ) -> None:
     """Two releases side by side: numbers, what the gate says of the second against the first, who lost whom, data."""
-    from kindex.ask.comparing import compare_releases, opened
+    from kindex.ask.comparing import compare_releases, opened_both
     from kindex.judge.gate import judge
     from kindex.judge.page import render_diff
 
     layout = find()
     folder, (first, second) = _pair(layout, model, a, b)
-    former, now = (opened(folder / version, release.live(folder, version)) for version in (first, second))
+    former, now = opened_both(*((folder / version, release.live(folder, version)) for version in (first, second)))
     params = load(layout.params)
     found = compare_releases(former, now, params.evaluate.golden.get(model, ()))
     verdict = judge(now.report, former.report, params.gates.get(model, ()), found.numbers, found.pairs).as_dict()

@@ -7,7 +7,12 @@ from typing import Any
 
 
 def cores() -> int:
-    """How many this process may use; a container or `taskset` may leave it fewer than the machine has."""
+    """How many this process may use: one when OpenMP and BLAS were told to use several, for they are busy then.
+
+    A container or `taskset` may leave fewer than the machine has.
+    """
+    if os.environ.get("OMP_NUM_THREADS", "1") != "1":
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,14 +1,18 @@
 """A space: ids and vectors with a metric, which outlive the encoder that made them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from kindex.core.catalogue import read_table, write_table
+from kindex.core.aside import side_by_side
+from kindex.core.catalogue import write_table
 from kindex.core.errors import ConfigError, DamagedError, choices
+from kindex.core.tables import reading
 
 METRICS = ("cosine", "dot")
 
@@ -89,9 +93,16 @@ def write_space(path: Path, space: Space) -> None:
     write_table(path, table)
 
 
+def read_spaces(paths: Iterable[Path]) -> list[Space]:
+    """The spaces in `paths`, in their order. Raises `DamagedError` naming the first damaged file."""
+    found: list[Space] = side_by_side(*(partial(read_space, path) for path in paths))
+    return found
+
+
 def read_space(path: Path) -> Space:
     """The space in `path`. Raises `DamagedError` naming the file."""
-    table = read_table(path).combine_chunks()
+    with reading(path), pq.ParquetFile(path) as file:
+        table = file.read(use_threads=False).combine_chunks()  # in this thread: spaces are read side by side
     try:
         about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         vectors = table["vector"].combine_chunks()

@@ -10,6 +10,9 @@ import pyarrow.compute as pc
 from kindex.core.space import Space
 from kindex.index.places import GONE
 
+BLOCK = 4096
+"""Vectors that are compared at a time: copies of them stay in the cache."""
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -29,7 +32,9 @@ class Changes:
         row_F = np.from_dlpack(found.fill_null(GONE)).astype(np.int64)
         same_F = row_F != GONE
         before, after = (np.ascontiguousarray(each.vectors_ND).view(np.uint32) for each in (former, space))
-        same_F[same_F] = (before[same_F] == after[row_F[same_F]]).all(1)
+        for start in range(0, len(row_F), BLOCK):
+            kept = start + np.flatnonzero(same_F[start : start + BLOCK])
+            same_F[kept] = (before[kept] == after[row_F[kept]]).all(1)
         return cls(row_F, same_F, len(space.ids))
 
     @cached_property

@@ -23,3 +23,11 @@ def parts(faiss_index: Any) -> tuple[Any, list[Any], Any]:
         chain = [faiss.downcast_VectorTransform(inner.chain.at(place)) for place in range(inner.chain.size())]
         inner = faiss.downcast_index(inner.index)
     return refine, chain, inner
+
+
+def stored_bytes(faiss_index: Any) -> int:
+    """Bytes of the file that it would be, counted without holding them."""
+    faiss = faiss_one_thread()
+    sizes: list[int] = []
+    faiss.write_index(faiss_index, faiss.PyCallbackIOWriter(lambda part: sizes.append(len(part))))
+    return sum(sizes)

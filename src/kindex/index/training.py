@@ -42,9 +42,9 @@ class Material:
 
     def of(self, factory: str) -> Any:
         """A filled faiss index. Raises `ConfigError` for a factory that faiss does not know or cannot train here."""
-        began, self.build_seconds = time.process_time(), 0.0
+        began, self.build_seconds = time.thread_time(), 0.0
         faiss_index = _fill(self, factory, empty(factory, self.vectors_ND.shape[1], self.where))
-        self.build_seconds = round(self.build_seconds + time.process_time() - began, 3)
+        self.build_seconds = round(self.build_seconds + time.thread_time() - began, 3)
         return faiss_index
 
     def once(self, name: str, made: dict[int, Any], key: int, make: Callable[[], Any]) -> Any:
@@ -52,9 +52,9 @@ class Material:
         if key in made:
             self.build_seconds += self.seconds[f"{name}{key}"]
         else:
-            began = time.process_time()
+            began = time.thread_time()
             made[key] = make()
-            self.seconds[f"{name}{key}"] = time.process_time() - began
+            self.seconds[f"{name}{key}"] = time.thread_time() - began
         return made[key]
 
 

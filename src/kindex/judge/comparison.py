@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from kindex.core.aside import side_by_side
 from kindex.core.space import CONTEXT, Space
 from kindex.judge import churn, drift
 from kindex.judge.compared import slug
@@ -45,7 +47,7 @@ class Comparison:
 
 def compare(former: Side, now: Side, golden: Sequence[str], shadow: Mapping[str, Any]) -> Comparison:
     """`former` is the live release, or whichever stands on the left; `shadow` is what `kindex.ask.shadow` saw."""
-    churns = [_churn(former, now, kind, golden) for kind in now.spaces]
+    churns = side_by_side(*(partial(_churn, former, now, kind, golden) for kind in now.spaces))
     items, rows = drift.item_drift(former.labels, now.labels), drift.row_drift(former.rows, now.rows)
     pairs = _pairs(former.queries, now.queries)
     numbers = {

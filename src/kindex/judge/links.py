@@ -95,12 +95,15 @@ def space_scorer(task: LinkTask, spaces: Mapping[str, Space]) -> tuple[Scorer, n
     row_Q = rows_in(as_column(left.ids), task.left_ids)
     row_Q = _inverse(row_Q, len(task.left_ids))[task.query_rows_Q]
     row_R = _inverse(rows_in(as_column(right.ids), task.right_ids), len(task.right_ids))
+    in_order = np.array_equal(row_R, np.arange(len(right.ids)))  # as they are when every item has a vector
 
     def score(queries_B: np.ndarray) -> np.ndarray:
         rows_B = row_Q[queries_B]
         asked = Space(left.kind, ("",) * len(rows_B), left.vectors_ND[rows_B], left.metric, left.frame)
-        scores_BR = cross_scores(asked, right)[:, row_R]
-        scores_BR[:, row_R < 0] = -np.inf
+        scores_BR = cross_scores(asked, right)
+        if not in_order:
+            scores_BR = scores_BR[:, row_R]
+            scores_BR[:, row_R < 0] = -np.inf
         scores_BR[rows_B < 0] = -np.inf
         return scores_BR
 

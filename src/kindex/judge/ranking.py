@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kindex.core.nearest import blocks, top_k
+from kindex.core.best import Best
+from kindex.core.nearest import SIDE, blocks
 from kindex.core.watch import Watch
 from kindex.judge.intervals import Interval, of_mean, of_statistic
 from kindex.judge.tasks import LinkTask
@@ -20,7 +21,8 @@ MISS = 1 << 40
 """The rank of a held-out link without a score: behind every candidate there can be."""
 
 Scorer = Callable[[np.ndarray], np.ndarray]
-"""Query numbers (B) of a task → scores (B, R) of its candidates; -inf where it has nothing to say."""
+"""Query numbers (B) of a task → scores (B, R) of its candidates, which `rank` overwrites; -inf where it has
+nothing to say."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,26 @@ def rank(task: LinkTask, scorer: Scorer, watch: Watch, what: str) -> Ranking:
     bounds = np.searchsorted(task.heldout_query_P, np.arange(task.queries + 1))
     steps = list(blocks(task.queries, count))
     for block in watch.progress(steps, f"rank {what}", total=len(steps), unit="blocks"):
-        scores_BR = np.array(scorer(np.arange(task.queries)[block]), np.float32)
+        scores_BR = np.asarray(scorer(np.arange(task.queries)[block]), np.float32)
         known = task.known_QR[block].tocoo()
         scores_BR[known.row, known.col] = -np.inf
         links = slice(bounds[block.start], bounds[block.stop])
         query_P, item_P = task.heldout_query_P[links] - block.start, task.heldout_item_P[links]
         ranks_P[links] = _ranks(scores_BR, query_P, item_P)
-        scores_BK, rows_BK = top_k(scores_BR, TOP)
-        top_QK[block, : rows_BK.shape[1]] = np.where(np.isneginf(scores_BK), -1, rows_BK)
+        top_QK[block] = _top(scores_BR)
     return Ranking(_values(task, ranks_P, top_QK, open_Q), top_QK, count)
+
+
+def _top(scores_BR: np.ndarray) -> np.ndarray:
+    """The first `TOP` candidates of each query (B, TOP), equal scores in the order of the items; -1 where there are fewer."""
+    top_BK = np.full((len(scores_BR), TOP), -1, np.int64)
+    for start in range(0, len(scores_BR), SIDE):
+        part = scores_BR[start : start + SIDE]
+        best = Best(len(part), min(TOP, part.shape[1]))
+        best.offer(part, 0)
+        scores_BK, rows_BK = best.found()
+        top_BK[start : start + SIDE, : rows_BK.shape[1]] = np.where(np.isneginf(scores_BK), -1, rows_BK)
+    return top_BK
 
 
 def _ranks(scores_BR: np.ndarray, query_P: np.ndarray, item_P: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ HEAVY = {
     "validate": ["pandas", "great_expectations"],
     "train": ["scipy.sparse", "torch"],
     "index": ["faiss"],
-    "evaluate": ["scipy.sparse", "sklearn.cluster", "sklearn.linear_model", "openTSNE", "jinja2"],
+    "evaluate": ["pyarrow.acero", "openTSNE", "sklearn.utils.extmath", "sklearn.cluster", "sklearn.linear_model", "jinja2"],
 }
 """What a stage's functions import when they need it, beside the modules that its own file imports."""
 

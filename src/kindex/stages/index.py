@@ -1,10 +1,16 @@
 """index: a faiss index for each space of a model, and the table of the settings tried."""
 
+import re
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kindex.core.aside import side_by_side
 from kindex.core.errors import DamagedError, DataGateError
 from kindex.core.files import pretty_json, read_json, write_atomic
 from kindex.core.former import Former, open_former
@@ -13,6 +19,7 @@ from kindex.core.space import Space, read_space
 from kindex.index.before import other_settings, read_before
 from kindex.index.budget import missed
 from kindex.index.build import build
+from kindex.index.faiss_parts import faiss_one_thread
 from kindex.index.index import Index, Trial
 from kindex.index.places import write_places
 from kindex.index.refresh import BUILT, Note, refresh
@@ -20,6 +27,10 @@ from kindex.stages.parts.job import Job
 
 EXACT_NEIGHBOURHOODS = 100_000
 """Vectors up to which local scaling looks at the exact nearest; above, at those that the index finds."""
+
+AT_ONCE = 1 << 30
+"""Bytes of spaces that are indexed side by side, at most: an index takes some times its space while it is built, and above,
+one after the other, memory is what the largest one needs."""
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -34,49 +45,79 @@ def run(job: Job) -> dict[str, Any]:
     if not paths:
         raise DataGateError(f"{spaces} holds no space: train {job.key} placed no item. Is its catalogue empty?")
     parent = _parent(job)
+    rounds = [paths] if _at_once(job, paths) else [[path] for path in paths]
+    made: list[Made] = []
+    faiss_one_thread()  # imported before threads would
+    for some in job.watch.progress(rounds, "indexing", total=len(rounds), unit="rounds"):
+        made += side_by_side(*(partial(_made, job, path, parent) for path in some))
     table: list[dict[str, Any]] = []
-    seconds: dict[str, float] = {}
     measured: dict[str, dict[str, dict[str, float]]] = {}
-    for path in job.watch.progress(paths, "indexing", total=len(paths), unit="spaces"):
-        space = read_space(path)
-        index, note = _indexed(job, space, path.stem, parent)
-        _write(job, path.stem, index, note)
-        seconds[path.stem] = round(index.build_seconds, 3)
-        table += [{"kind": path.stem, **trial.row(), **_told(trial, note)} for trial in index.trials]
+    for path, one in zip(paths, made, strict=True):
+        for line in one.told:
+            print(f"indexes.{job.key}: {line}", file=sys.stderr)
+        table += [{"kind": path.stem, **trial.row(), **_told(trial, one.note)} for trial in one.trials]
         measured[path.stem] = {
-            f"{trial.factory} {trial.setting}": found for trial in index.trials if (found := trial.measured())
+            f"{trial.factory} {trial.setting}": found for trial in one.trials if (found := trial.measured())
         }
-        if (correction := job.params.indexes[job.key].neighbours) != "cosine":
-            offsets = correct_space(correction, space, _near(index, space))
-            write_offsets(job.out / "offsets" / path.name, offsets, space)
     write_atomic(job.out / "table.json", pretty_json(table))
+    seconds = {path.stem: one.seconds for path, one in zip(paths, made, strict=True)}
     rates = {kind: {name: trial["queries_per_second"] for name, trial in rows.items()} for kind, rows in measured.items()}
     return {"build_seconds": seconds, "queries_per_second": rates, "measured": measured}
 
 
-def _indexed(job: Job, space: Space, stem: str, parent: Former | None) -> tuple[Index, Note | None]:
-    """The index of one space, and what was done to the parent's for it; None where there is no parent to change."""
+def _at_once(job: Job, paths: Sequence[Path]) -> bool:
+    """Whether several spaces may be indexed side by side.
+
+    Graphs, and what may have one inside, may not: what a search of one costs is predicted from a count that faiss keeps once
+    for the whole process.
+    """
+    kind = job.params.indexes[job.key].kind
+    plain = kind in ("auto", "exact") or re.fullmatch(r"IVF\d+,(Flat|SQ8|SQfp16)", kind) is not None
+    return plain and sum(path.stat().st_size for path in paths) <= AT_ONCE
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is kept of an index that was written; `told` are lines for people."""
+
+    trials: tuple[Trial, ...]
+    note: Note | None
+    seconds: float
+    told: tuple[str, ...]
+
+
+def _made(job: Job, path: Path, parent: Former | None) -> Made:
+    """Index one space and write it."""
+    space = read_space(path)
+    index, note, told = _indexed(job, space, path.stem, parent)
+    lost = _write(job, path.stem, index, note)
+    if (correction := job.params.indexes[job.key].neighbours) != "cosine":
+        offsets = correct_space(correction, space, _near(index, space))
+        write_offsets(job.out / "offsets" / path.name, offsets, space)
+    return Made(index.trials, note, round(index.build_seconds, 3), (*told, *lost))
+
+
+def _indexed(job: Job, space: Space, stem: str, parent: Former | None) -> tuple[Index, Note | None, list[str]]:
+    """The index of one space, what was done to the parent's for it (None where there is no parent to change), what to tell."""
     params, where = job.params.indexes[job.key], f"indexes.{job.key}"
     before = read_before(parent, stem) if parent else None
     if before is None:
-        return build(space, params, where), None
+        return build(space, params, where), None, []
     index, note = refresh(space, before, params, where)
-    if note.why:
-        what = "was built anew" if note.how == BUILT else f"was {note.how}"
-        print(f"{where}: the index of {stem} {what}: {note.why}", file=sys.stderr)
-    return index, note
+    what = "was built anew" if note.how == BUILT else f"was {note.how}"
+    return index, note, [f"the index of {stem} {what}: {note.why}"] if note.why else []
 
 
-def _write(job: Job, stem: str, index: Index, note: Note | None) -> None:
+def _write(job: Job, stem: str, index: Index, note: Note | None) -> list[str]:
+    """Returns what to tell."""
     index.save(job.out / f"{stem}.faiss")
     if index.places:
         write_places(job.out / "places" / f"{stem}.parquet", index.places)
     chosen = next(trial for trial in index.trials if trial.chosen)
     about = {**index.about(), "bytes_per_vector": chosen.bytes_per_vector, **({"update": note.row()} if note else {})}
     write_atomic(job.out / f"{stem}.json", pretty_json(about))
-    if lost := missed(chosen, job.params.indexes[job.key]):
-        name = f"{chosen.factory} {chosen.setting}"
-        print(f"indexes.{job.key}: no index of {stem} keeps the budget. Nearest: {name}; {lost}", file=sys.stderr)
+    lost = missed(chosen, job.params.indexes[job.key])
+    return [f"no index of {stem} keeps the budget. Nearest: {chosen.factory} {chosen.setting}; {lost}"] if lost else []
 
 
 def _told(trial: Trial, note: Note | None) -> dict[str, str]:

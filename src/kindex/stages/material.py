@@ -8,11 +8,11 @@ import numpy as np
 
 from kindex.core.files import read_json
 from kindex.core.hubs import read_offsets
-from kindex.core.space import Space, read_space
+from kindex.core.space import Space, read_spaces
 from kindex.core.split import Split, together
 from kindex.core.watch import Silent
 from kindex.judge.captions.material import Material as Captioned
-from kindex.judge.findings import Material
+from kindex.judge.material import Material
 from kindex.stages.former import read_before
 from kindex.stages.parts.job import Job
 
@@ -23,7 +23,7 @@ SIDE = 48
 def material(job: Job, split: Split) -> Material:
     """Read the outputs of train and index. Raises `DamagedError` naming a file that is missing or damaged."""
     train, index = job.layout.out("train", job.key), job.layout.out("index", job.key)
-    spaces = {space.kind: space for path in sorted((train / "spaces").glob("*.parquet")) for space in [read_space(path)]}
+    spaces = {space.kind: space for space in read_spaces(sorted((train / "spaces").glob("*.parquet")))}
     about = {kind: read_json(index / f"{kind}.json") for kind in sorted(spaces)}
     before = read_before(job.layout, job.key)
     # what a delta night carries over needs neither the encoder nor other settings of it

@@ -1,6 +1,7 @@
 """Settings chosen by how well they rank links set aside; what the configuration gives is taken as it is."""
 
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from kindex.encoders.pairs.search import (
 )
 from kindex.encoders.pairs.setting_aside import set_aside
 from kindex.encoders.pairs.solvers import Matrices, Solvers
+from kindex.encoders.pairs.spectral import Spectrum
 from kindex.encoders.pairs.weighing import weigh
 
 TRIAL_DIMENSIONS = 128
@@ -41,6 +43,12 @@ class Choosing:
         self.trials = Trials()
         self.counted_P, self.weighing = weigh(tried, config, self._probe, self.trials)
 
+    def apart(self) -> Self:
+        """The same without trials, for a choice that is made beside others: its trials are joined to these when all are."""
+        other = copy(self)
+        other.trials = Trials()
+        return other
+
     def known(self) -> Matrices:
         """The links that are not set aside."""
         return Matrix.both(self.tried.links(self.counted_P, ~self.hidden_P), self.device)
@@ -51,18 +59,18 @@ class Choosing:
         start = self.solvers.start(matrices, min(TRIAL_DIMENSIONS, self.config.dimensions))
         return self.judge.score(*alternate(*matrices, *start, Weights(UNOBSERVED[0], REGULARISATION[0]), 1)[-1])
 
-    def spectral(self, matrices: Matrices) -> dict[str, float]:
-        """Popularity."""
+    def spectral(self, matrices: Matrices) -> tuple[dict[str, float], Spectrum | None]:
+        """Popularity, and the spectrum that it was tried with, if it was."""
         left_power = self.config.left_power
         if self.config.popularity is not None:
-            return {"left_power": left_power, "popularity": self.config.popularity}
+            return {"left_power": left_power, "popularity": self.config.popularity}, None
         spectrum = self.solvers.spectrum(matrices, left_power)
 
         def made(popularity: float) -> float | None:
             return self.judge.score(*spectrum.tables(matrices[1].degree_N, popularity))
 
         tried = [{"popularity": popularity} for popularity in POPULARITIES]
-        return best(self.trials, "spectral", tried, made, MARGIN) | {"left_power": left_power}
+        return best(self.trials, "spectral", tried, made, MARGIN) | {"left_power": left_power}, spectrum
 
     def least_squares(self, matrices: Matrices) -> dict[str, Any]:
         """Both weights and the passes."""

@@ -1,7 +1,7 @@
 """From the links of a catalogue to the two tables: what is chosen, in which order, and what starts from what."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ from torch import Tensor
 
 from kindex.core.errors import ConfigError
 from kindex.core.watch import Watch
-from kindex.encoders.pairs.blend import Tables, compressed, together
+from kindex.encoders.pairs.blend import Tables, compressed
+from kindex.encoders.pairs.blending import Blending
 from kindex.encoders.pairs.choosing import Choosing
 from kindex.encoders.pairs.config import Config
 from kindex.encoders.pairs.encoder import Encoder
@@ -43,7 +44,7 @@ class Fit:
         self, observed: Observed, config: Config, rng: np.random.Generator, watch: Watch, start: Encoder | None = None
     ) -> None:
         self.config, self.watch, self.device, self.former = config, watch, _device(config), start
-        self.solvers = Solvers(config.dimensions, int(rng.integers(2**63)), remember=len(observed) <= MANY)
+        self.solvers = Solvers(config.dimensions, int(rng.integers(2**63)))
         self.shown = some_rows(observed, SOME) if len(observed) > MANY else None
         self.choosing = Choosing(self.shown.observed if self.shown else observed, config, self.solvers, self.device)
         self.chosen: dict[str, Any] = dict(self.choosing.weighing)
@@ -73,36 +74,17 @@ class Fit:
         return made
 
     def blend(self) -> Tables:
-        """Least squares, spectral and softmax: weighed on the known links, then the first two made from all."""
-        known = self.choosing.known()
-        self.chosen |= self.choosing.least_squares(known) | self.choosing.spectral(known)
-        if weights := self.former.about["chosen"].get("blend") if self.former else None:
-            return self._blended(weights, [])
-        spectral = self.solvers.spectral(known, self.chosen)  # first: the choice has just made its spectrum
-        parts = [self.solvers.least_squares(known, self.chosen), spectral]
-        del known
-        if self.shown is None:
-            parts.append(self._blended_softmax())
-        return self._blended(self.choosing.blend(parts), parts[2:])
-
-    def _blended(self, weights: dict[str, float], softmax: list[Tables]) -> Tables:
-        """The weighted sum of the parts, in the order of `kindex.encoders.pairs.search.PARTS`; those that count are made from
-        all links, but for a softmax that was made already."""
-        self.chosen["blend"] = weights
-        everything = self._all()
-        made: dict[str, Callable[[], Tables]] = {
-            "least squares": lambda: self.solvers.least_squares(everything, self.chosen),
-            "spectral": lambda: self.solvers.spectral(everything, self.chosen),
-            "softmax": lambda: softmax[0] if softmax else self._blended_softmax(),
-        }
-        parts = [(made[name](), weight) for name, weight in weights.items() if weight]
-        return compressed(together([part for part, _ in parts], [weight for _, weight in parts]), self.config.dimensions)
-
-    def _blended_softmax(self) -> Tables:
-        return self.softmax(min(self.config.dimensions, SOFTMAX_DIMENSIONS))
+        """The weighted sum of the three, with the weights of a former fit if it had any."""
+        dimensions = min(self.config.dimensions, SOFTMAX_DIMENSIONS)
+        softmax = partial(self.softmax, dimensions)
+        blending = Blending(self.choosing, self.solvers, self._all, softmax, self.shown is not None)
+        weights = self.former.about["chosen"].get("blend") if self.former else None
+        chosen, tables = blending.given(weights) if weights else blending.weighed()
+        self.chosen |= chosen
+        return tables
 
     def spectral(self) -> Tables:
-        self.chosen |= self.choosing.spectral(self.choosing.known())
+        self.chosen |= self.choosing.spectral(self.choosing.known())[0]
         self._record()
         return self.solvers.spectral(self._all(), self.chosen)
 

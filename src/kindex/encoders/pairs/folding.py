@@ -6,10 +6,15 @@ Y (M, D) are the vectors at the other end, y those that the item is linked to, c
 that is no link, and λ ∝ Σ c + u M as in the fit (`kindex.encoders.pairs.least_squares`; Hu, Koren & Volinsky 2008).
 
 In the eigenvectors of Yᵀ Y everything but the item's K links is diagonal, so that a row costs K² D instead of D³ (the identity
-of Woodbury 1950). numpy in float64: a question to a release needs no torch. Rows with equally many links are solved together.
+of Woodbury 1950). numpy in float64: a question to a release needs no torch. Rows with equally many links are solved together,
+and where there are many, half of them beside the others: each by the operations that would solve it alone, to the same bits.
 """
 
+from functools import partial
+
 import numpy as np
+
+from kindex.core.aside import side_by_side
 
 LINKS = 1 << 15
 """Links whose vectors are held at a time, in float64: 64 MB at D = 256."""
@@ -40,17 +45,23 @@ class Folding:
         counted_B = np.bincount(np.repeat(np.arange(len(links_B)), links_B), counted_P, len(links_B))
         ridge_B = np.maximum(scale * (counted_B + self.unobserved * len(self.other_MD)), self.floor)
         order_B = np.argsort(links_B, kind="stable")
-        for count, begin, end in _runs(links_B[order_B]):
-            some_B = order_B[begin:end]
-            if not count:
-                continue
-            if count > len(self.turn_DD):
+
+        def solved(runs: list[tuple[int, int, int]]) -> None:
+            for count, begin, end in runs:
+                some_B = order_B[begin:end]
+                if count <= len(self.turn_DD):
+                    at_BK = start_B1[some_B, None] + np.arange(count)
+                    made_BD[some_B] = self._several(column_P[at_BK], counted_P[at_BK], ridge_B[some_B])
+                    continue
                 for row in some_B:
                     part = slice(start_B1[row], start_B1[row + 1])
                     made_BD[row] = self._one(column_P[part], counted_P[part], ridge_B[row])
-                continue
-            at_BK = start_B1[some_B, None] + np.arange(count)
-            made_BD[some_B] = self._several(column_P[at_BK], counted_P[at_BK], ridge_B[some_B])
+
+        runs = [run for run in _runs(links_B[order_B]) if run[0]]
+        if len(column_P) < LINKS:
+            solved(runs)
+        else:
+            side_by_side(partial(solved, runs[::2]), partial(solved, runs[1::2]))
         return made_BD
 
     def _several(self, column_BK: np.ndarray, counted_BK: np.ndarray, ridge_B: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kindex.encoders.pairs.beside import each
 from kindex.encoders.pairs.matrix import Matrix, products
 
 CG_STEPS = 3
@@ -58,9 +59,13 @@ def solve(
     """New vectors (N, D) of one side, from the present ones and those of the other side (M, D)."""
     gram_DD = unobserved * (other_MD.T @ other_MD)
     made_ND = torch.empty_like(own_ND)
-    for first, end in matrix.blocks(LINKS):
-        links = matrix.rows(first, end)
-        made_ND[first:end] = _conjugate_gradients(links, own_ND[first:end], other_MD, gram_DD, ridge_N[first:end, None], steps)
+
+    def solved(block: tuple[int, int]) -> None:
+        rows = slice(*block)
+        links = matrix.rows(*block)
+        made_ND[rows] = _conjugate_gradients(links, own_ND[rows], other_MD, gram_DD, ridge_N[rows, None], steps)
+
+    each(list(matrix.blocks(LINKS)), solved, own_ND.device)
     return made_ND
 
 

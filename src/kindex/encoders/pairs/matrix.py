@@ -83,12 +83,15 @@ class Matrix:
 
 def sparse(start_N1: Tensor, column_P: Tensor, value_P: Tensor, shape: tuple[int, int]) -> Tensor:
     """A torch sparse tensor in compressed rows."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(start_N1, column_P, value_P, shape, check_invariants=False)
+    return torch.sparse_csr_tensor(start_N1, column_P, value_P, shape, check_invariants=False)
 
 
 def products(pattern: Tensor, left_ND: Tensor, right_MD: Tensor) -> Tensor:
     """The dot products of the rows that `pattern` (a sparse tensor N, M) links, in its order (P float32)."""
     made: Tensor = torch.sparse.sampled_addmm(pattern, left_ND, right_MD.T, beta=0.0)
     return made.values()
+
+
+with warnings.catch_warnings():  # torch says once in a process that such tensors are in beta; filters are no thread's own
+    warnings.simplefilter("ignore", UserWarning)
+    sparse(torch.zeros(2, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0), (1, 1))

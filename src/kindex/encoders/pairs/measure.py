@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kindex.encoders.pairs.beside import each
 from kindex.encoders.parts.links import Links
 
 CELLS = 60_000_000
@@ -45,16 +46,15 @@ class Judge:
         left_N = self.rows_N(cells)
         if not len(left_N):
             return [None] * ways
-        found: list[list[np.ndarray]] = [[] for _ in range(ways)]
-        for left_B in np.array_split(left_N, 1 + len(left_N) * self.known.n_right // BLOCK):
-            rows_B, known, hidden = (
-                torch.from_numpy(left_B).to(device),
-                self.known.of_rows(left_B),
-                self.hidden.of_rows(left_B),
-            )
-            for each, scores_BR in zip(found, made(rows_B), strict=True):
-                each.append(quality(ranks(scores_BR, known, hidden), hidden[0]))
-        return [float(np.concatenate(each).mean()) for each in found]
+
+        def qualities(left_B: np.ndarray) -> list[np.ndarray]:
+            known, hidden = self.known.of_rows(left_B), self.hidden.of_rows(left_B)
+            scores = made(torch.from_numpy(left_B).to(device))
+            return [quality(ranks(scores_BR, known, hidden), hidden[0]) for scores_BR in scores]
+
+        batches = np.array_split(left_N, 1 + len(left_N) * self.known.n_right // BLOCK)
+        found = zip(*each(batches, qualities, device), strict=True)
+        return [float(np.concatenate(way).mean()) for way in found]
 
 
 def ranks(scores_BR: Tensor, known: tuple[np.ndarray, np.ndarray], hidden: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

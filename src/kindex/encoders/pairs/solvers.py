@@ -20,20 +20,21 @@ Matrices = tuple[Matrix, Matrix]
 class Solvers:
     """Solvers of one fit. `settings` of a solver are those that `kindex.encoders.pairs.choosing` chooses.
 
-    With `remember` the last spectrum is kept, and not made again for the same links.
+    Nothing changes in them, and what one returns depends on its arguments alone: they may be called side by side.
     """
 
-    def __init__(self, dimensions: int, seed: int, remember: bool) -> None:
-        self.dimensions, self.seed, self.remember = dimensions, seed, remember
-        self._last: tuple[Matrices, float, Spectrum] | None = None
+    def __init__(self, dimensions: int, seed: int) -> None:
+        self.dimensions, self.seed = dimensions, seed
 
-    def spectral(self, matrices: Matrices, settings: Mapping[str, Any]) -> Tables:
-        spectrum = self.spectrum(matrices, settings["left_power"])
+    def spectral(self, matrices: Matrices, settings: Mapping[str, Any], spectrum: Spectrum | None = None) -> Tables:
+        """`spectrum` where there is one of these links already."""
+        spectrum = spectrum or self.spectrum(matrices, settings["left_power"])
         return spectrum.tables(matrices[1].degree_N, settings["popularity"])
 
-    def least_squares(self, matrices: Matrices, settings: Mapping[str, Any]) -> Tables:
+    def least_squares(self, matrices: Matrices, settings: Mapping[str, Any], start: Tables | None = None) -> Tables:
+        """`start` where there is one of these links already."""
         weights = Weights(settings["unobserved"], settings["regularisation"])
-        return alternate(*matrices, *self.start(matrices), weights, settings["iterations"])[-1]
+        return alternate(*matrices, *(start or self.start(matrices)), weights, settings["iterations"])[-1]
 
     def start(self, matrices: Matrices, dimensions: int | None = None) -> Tables:
         """Where the others begin: the spectrum of the evenly normalised links."""
@@ -41,14 +42,7 @@ class Solvers:
 
     def spectrum(self, matrices: Matrices, left_power: float, dimensions: int | None = None) -> Spectrum:
         """Of the fit's dimensions unless told."""
-        if dimensions is not None:
-            return spectral(*matrices, dimensions, self.rng(1), left_power)
-        if self._last and self._last[0] is matrices and self._last[1] == left_power:
-            return self._last[2]
-        spectrum = spectral(*matrices, self.dimensions, self.rng(1), left_power)
-        if self.remember:
-            self._last = matrices, left_power, spectrum
-        return spectrum
+        return spectral(*matrices, dimensions or self.dimensions, self.rng(1), left_power)
 
     def rng(self, part: int) -> np.random.Generator:
         """A generator for each part of a fit, so that none depends on what another drew."""
