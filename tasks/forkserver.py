@@ -38,6 +38,6 @@ class ForkServer:
         """End it, and with it a stage that it still runs."""
         if self._process:
             os.environ.pop(ADDRESS, None)
-            self._process.kill()
+            self._process.terminate()
             self._process.wait()
             self._process = None

@@ -1,6 +1,7 @@
 """The fork server of a night: a stage in a process of its own that begins, ends and fails as one started anew."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kindex.core.files import read_json
 from kindex.core.layout import Layout
 from kindex.stages import forkserver
 from kindex.stages.parts.handover import ADDRESS, handed_over
@@ -41,6 +43,10 @@ def stage(layout: Layout, *arguments: str, **settings: str) -> subprocess.Popen[
     given = {**os.environ, "KINDEX_ROOT": str(layout.root), **settings}
     command = [sys.executable, "-m", "kindex.stages", *arguments]
     return subprocess.Popen(command, cwd=layout.root, env=given, stdout=-1, stderr=-1, text=True)
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def wait_for(holds, seconds: float = 60.0) -> None:
@@ -95,6 +101,24 @@ def test_a_stage_ends_with_the_command_that_asked_for_it_and_by_ctrl_c(split_onc
     interrupted.send_signal(signal.SIGINT)
     assert interrupted.wait(60) == -signal.SIGINT
     wait_for(lambda: not working(server))
+
+
+@pytest.mark.slow
+def test_what_stages_used_is_counted_with_what_the_flow_used(split_once, monkeypatch):
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    one = ForkServer(split_once.root)
+    one.start()
+    wait_for(lambda: f"@{os.environ[ADDRESS]}" in Path("/proc/net/unix").read_text())
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = stage(split_once, "validate", KEY)
+    assert busy.wait(120) == 0
+    assert one._process and Path(f"/proc/{one._process.pid}").exists()
+    own = sum(map(int, _stat(one._process.pid)[11:13])) / os.sysconf("SC_CLK_TCK")
+    one.close()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    told = read_json(split_once.costs("validate", KEY))["cpu_seconds"]
+    assert used > own + 0.8 * told
 
 
 @pytest.mark.slow

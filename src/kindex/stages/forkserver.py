@@ -34,14 +34,21 @@ HEAVY = {
 }
 """What a stage's functions import when they need it, beside the modules that its own file imports."""
 
+LAST_SECONDS = 1.0
+
+
+_forked: set[int] = set()
+"""Processes that work, or have ended and were not waited for."""
+
 
 def serve(name: str) -> None:
-    """Fork a process for each command that connects to the socket `name`, one after the other, until this one is killed."""
+    """Fork a process for each command that connects to the socket `name`, one after the other, until this one is ended."""
     began = time.time()
+    signal.signal(signal.SIGCHLD, lambda *_: reap())
+    signal.signal(signal.SIGTERM, lambda *_: end())
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(f"\0{name}")
         listener.listen()
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets who ended; they answer for themselves
         while True:
             asking, _ = listener.accept()
             stage = ""
@@ -57,10 +64,34 @@ def serve(name: str) -> None:
 def _answer(asking: socket.socket, asked: dict[str, Any], streams: list[int], began: float) -> None:
     """Fork, unless the command must run the stage itself: this process knows one number of threads, and the code as it was."""
     import_for(next(iter(asked["arguments"]), ""))
-    if not edited_since(began) and _threads(asked) == 1 and os.fork() == 0:
-        _become(asking, asked, streams)
+    if not edited_since(began) and _threads(asked) == 1:
+        forked = os.fork()
+        if forked == 0:
+            _become(asking, asked, streams)
+        _forked.add(forked)
     for descriptor in streams:
         os.close(descriptor)
+
+
+def reap() -> None:
+    """Wait for the processes that have ended: what they used is then told with what the flow used."""
+    for pid in [*_forked]:
+        with suppress(ChildProcessError):
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                continue
+        _forked.discard(pid)
+
+
+def end() -> None:
+    """End this process. A stage that has answered is about to end; one that still works is killed."""
+    deadline = time.monotonic() + LAST_SECONDS
+    while _forked and time.monotonic() < deadline:
+        reap()
+        time.sleep(0.005)
+    for pid in [*_forked]:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    os._exit(0)
 
 
 def _is_own(asking: socket.socket) -> bool:
@@ -97,6 +128,7 @@ def _become(asking: socket.socket, asked: dict[str, Any], streams: list[int]) ->
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for descriptor, stream in enumerate(streams):
             os.dup2(stream, descriptor)
