@@ -13,7 +13,6 @@ import pytest
 
 from kindex.core.files import read_json
 from kindex.core.layout import Layout
-from kindex.stages import forkserver
 from kindex.stages.parts.handover import ADDRESS, handed_over
 from tasks.forkserver import ForkServer
 from tasks.leftovers import descendants
@@ -143,11 +142,6 @@ def test_a_command_runs_its_stage_itself_when_the_server_knows_another_number_of
         asked.wait()
     finally:
         split_once.params.write_text(settings)
-
-
-def test_code_that_was_edited_after_it_had_been_imported_is_seen():
-    assert not forkserver.edited_since(time.time() + 60)
-    assert forkserver.edited_since(0.0)
 
 
 def test_there_is_nothing_to_hand_over_without_a_server(monkeypatch):

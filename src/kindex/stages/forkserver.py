@@ -3,11 +3,11 @@
 Great Expectations takes three seconds to import, torch two; a night of three models runs eighteen stages. A flow starts this
 server for as long as it runs (`tasks.forkserver`). Each stage is a process of its own all the same: it can be killed, runs out
 of memory alone, and gives its memory back. It ends with the command that asked for it; all end with the flow. The server
-imports the next stage's modules while one works, and stays single-threaded but for Arrow's allocator, which minds forks.
+imports while nobody waits for it, and stays single-threaded but for Arrow's allocator, which minds forks.
 """
 
-import importlib
 import os
+import select
 import signal
 import socket
 import struct
@@ -15,27 +15,17 @@ import sys
 import time
 import traceback
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from kindex.core.errors import KindexError
-from kindex.core.layout import STAGES, find
+from kindex.core.layout import find
 from kindex.core.params import load
+from kindex.stages.importing import ahead, bring, edited_since, modules
 from kindex.stages.parts import running
 from kindex.stages.parts.handover import BEGUN, CODE, received
 from kindex.stages.parts.lifetime import die_with, die_with_parent
 
-HEAVY = {
-    "ingest": ["pyarrow.parquet", "pyarrow.compute", "pyarrow.csv"],
-    "validate": ["pandas", "great_expectations"],
-    "train": ["scipy.sparse", "torch"],
-    "index": ["faiss"],
-    "evaluate": ["pyarrow.acero", "openTSNE", "sklearn.utils.extmath", "sklearn.cluster", "sklearn.linear_model", "jinja2"],
-}
-"""What a stage's functions import when they need it, beside the modules that its own file imports."""
-
 LAST_SECONDS = 1.0
-
 
 _forked: set[int] = set()
 """Processes that work, or have ended and were not waited for."""
@@ -49,21 +39,20 @@ def serve(name: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(f"\0{name}")
         listener.listen()
+        coming = ahead()
         while True:
+            while not select.select([listener], [], [], 0)[0] and (module := next(coming, None)):
+                bring(module)
             asking, _ = listener.accept()
-            stage = ""
             with asking, suppress(OSError, ValueError, KeyError):  # a command that was killed meanwhile
                 if _is_own(asking):
-                    asked, streams = received(asking)
-                    stage = next(iter(asked["arguments"]), "")
-                    _answer(asking, asked, streams, began)
-            if stage in STAGES:
-                import_for(STAGES[(STAGES.index(stage) + 1) % len(STAGES)])
+                    _answer(asking, *received(asking), began)
 
 
 def _answer(asking: socket.socket, asked: dict[str, Any], streams: list[int], began: float) -> None:
     """Fork, unless the command must run the stage itself: this process knows one number of threads, and the code as it was."""
-    import_for(next(iter(asked["arguments"]), ""))
+    for module in modules(next(iter(asked["arguments"]), "")):
+        bring(module)
     if not edited_since(began) and _threads(asked) == 1:
         forked = os.fork()
         if forked == 0:
@@ -98,20 +87,6 @@ def _is_own(asking: socket.socket) -> bool:
     """Whether it is a process of this user: a name in the abstract namespace has no permissions."""
     _, user, _ = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
     return bool(user == os.getuid())
-
-
-def import_for(stage: str) -> None:
-    """What fails to be imported here will fail in the stage, and say so there."""
-    with suppress(Exception):
-        importlib.import_module(f"kindex.stages.{stage}")
-        for module in HEAVY[stage]:
-            importlib.import_module(module)
-
-
-def edited_since(moment: float) -> bool:
-    """Whether a file of kindex that was imported has been written after `moment` (seconds since 1970)."""
-    files = {module.__file__ for name, module in [*sys.modules.items()] if name.partition(".")[0] == "kindex"}
-    return any(Path(file).stat().st_mtime > moment for file in files if file)
 
 
 def _threads(asked: dict[str, Any]) -> int:
