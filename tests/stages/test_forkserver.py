@@ -41,7 +41,20 @@ def server(split_once, monkeypatch) -> Iterator[ForkServer]:
 def stage(layout: Layout, *arguments: str, **settings: str) -> subprocess.Popen[str]:
     given = {**os.environ, "KINDEX_ROOT": str(layout.root), **settings}
     command = [sys.executable, "-m", "kindex.stages", *arguments]
-    return subprocess.Popen(command, cwd=layout.root, env=given, stdout=-1, stderr=-1, text=True)
+    return subprocess.Popen(
+        command,
+        cwd=layout.root,
+        env=given,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_ctrl_c,
+    )
+
+
+def _hear_ctrl_c() -> None:
+    """A job in the background ignores it, and these tests may be one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _stat(pid: int) -> list[str]:
