@@ -28,7 +28,7 @@ from PIL import Image
 
 from kindex.ask.live import Live, open_live
 from kindex.ask.picturing import Pictured
-from kindex.core import publish
+from kindex.core import pointer, publish
 from kindex.core.catalogue import ITEMS, write_table
 from kindex.core.files import pretty_json
 from kindex.core.layout import Layout
@@ -178,7 +178,7 @@ def release(root: Path, made: Encoder, images: int) -> Live:
         files[f"index/{space.kind}.faiss"] = work / f"{space.kind}.faiss"
         files[f"index/{space.kind}.json"] = pretty_json(index.about())
     manifest, _ = publish.build(layout.releases(MODEL), MODEL, files, {}, {"night": "2024-05-01"})
-    publish.promote(layout.releases(MODEL), manifest.version, manifest.parent)
+    pointer.promote(layout.releases(MODEL), manifest.version, manifest.parent)
     return open_live(MODEL, root=root)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
-from kindex.core import publish, release
+from kindex.core import pointer, publish, release
 from kindex.core.catalogue import ITEMS, LINKS, Catalogue
 from kindex.core.files import pretty_json, read_json
 from kindex.core.layout import Layout
@@ -106,7 +106,7 @@ class Project:
         write_split(self.layout.out("split", CATALOGUE), split)
         seconds = {stage: self.stage(stage) for stage in STAGES}
         made, _ = publish.build(releases, MODEL, self.contents(), {}, {})
-        publish.promote(releases, made.version, live.version if live else None)
+        pointer.promote(releases, made.version, live.version if live else None)
         return seconds
 
     def stage(self, stage: str) -> float:

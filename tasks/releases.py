@@ -89,7 +89,8 @@ def publish(layout: Layout, params: Params, model: str, made: Provenance) -> Pub
     `DamagedError` naming a stage output or a live release that is not whole.
     """
     from kindex.core.contents import contents
-    from kindex.core.publish import candidate, promote
+    from kindex.core.pointer import promote
+    from kindex.core.publish import candidate
     from tasks.judging import judged
 
     releases = layout.releases(model)

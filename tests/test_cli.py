@@ -19,7 +19,7 @@ from kindex.cli.text import printable, table
 from kindex.core import outbox
 from kindex.core.catalogue import write_table
 from kindex.core.layout import Layout
-from kindex.core.publish import promote
+from kindex.core.pointer import promote
 from kindex.core.quarantine import QUARANTINE, entry, refused_path
 from kindex.core.quarantine import table as quarantine_table
 from tests.ask.project import VECTORS, make_stages, release
@@ -358,7 +358,7 @@ def test_ctrl_c_is_quiet(kindex, monkeypatch):
 
 def test_a_full_disk_is_a_message(kindex, layout, monkeypatch):
     monkeypatch.setattr(
-        releases.publish, "rollback", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left", "CURRENT"))
+        releases.pointer, "rollback", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left", "CURRENT"))
     )
     code, _, err = kindex("rollback", "words-pairs")
     assert code == 6 and "No space left" in err

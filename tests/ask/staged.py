@@ -7,7 +7,8 @@ from kindex.core.contents import contents
 from kindex.core.files import pretty_json
 from kindex.core.layout import Layout
 from kindex.core.params import IndexParams, load
-from kindex.core.publish import build, promote
+from kindex.core.pointer import promote
+from kindex.core.publish import build
 from kindex.core.release import Manifest
 from kindex.core.space import Space, write_space
 from kindex.index.build import build as build_index

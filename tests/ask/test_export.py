@@ -16,7 +16,7 @@ from kindex.ask.export import FORMATS, export
 from kindex.core.errors import BusyError, ConfigError, DamagedError
 from kindex.core.layout import Layout
 from kindex.core.mutex import hold
-from kindex.core.publish import rollback
+from kindex.core.pointer import rollback
 from kindex.core.space import Space, write_space
 from tests.ask.project import VECTORS, WORDS, make_stages, release
 

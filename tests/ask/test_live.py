@@ -11,7 +11,7 @@ import pytest
 from kindex.ask.live import open_live
 from kindex.core.errors import ConfigError, DamagedError
 from kindex.core.hubs import CORRECTIONS, correct_space, write_offsets
-from kindex.core.publish import promote, rollback
+from kindex.core.pointer import promote, rollback
 from kindex.core.space import read_space
 from tests.ask.project import VECTORS, WORDS, make_stages, release
 

@@ -5,7 +5,8 @@ import pytest
 from kindex.core import release
 from kindex.core.decide import approve, reject
 from kindex.core.errors import ConfigError, DamagedError, MetricGateError
-from kindex.core.publish import build, promote, rollback
+from kindex.core.pointer import promote, rollback
+from kindex.core.publish import build
 
 WHO = ("ada", "the golden list is right again", "2026-11-21T08:00:00+00:00")
 

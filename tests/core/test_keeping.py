@@ -12,7 +12,8 @@ import pytest
 from kindex.core import keeping, release
 from kindex.core.errors import BusyError, ConfigError, DamagedError
 from kindex.core.mutex import hold
-from kindex.core.publish import build, promote, rollback
+from kindex.core.pointer import promote, rollback
+from kindex.core.publish import build
 
 
 def publish(releases, content: bytes, refresh: dict | None = None, live: bool = True) -> str:

@@ -12,7 +12,8 @@ import pytest
 
 from kindex.core import files, release
 from kindex.core.errors import BusyError, ConfigError, DamagedError, MetricGateError, OutsideError
-from kindex.core.publish import build, leftovers, promote, rollback
+from kindex.core.pointer import promote, rollback
+from kindex.core.publish import build, leftovers
 
 OLD, NEW = {"a/x": b"old", "b": b"same"}, {"a/x": b"new", "b": b"same", "c": b""}
 NOTES = {"notes/n": b"note"}
@@ -94,7 +95,8 @@ def test_racing_publishers_make_one_chain(tmp_path):
 import sys
 from pathlib import Path
 from kindex.core.errors import BusyError
-from kindex.core.publish import build, promote
+from kindex.core.pointer import promote
+from kindex.core.publish import build
 from kindex.core.release import current
 releases, done = Path(sys.argv[1]), 0
 while done < 5:

@@ -8,7 +8,8 @@ import pytest
 from kindex.core import release
 from kindex.core.errors import ConfigError, DamagedError
 from kindex.core.files import pretty_json
-from kindex.core.publish import build, promote
+from kindex.core.pointer import promote
+from kindex.core.publish import build
 
 FILES = {"vectors/a.parquet": b"vectors", "report.json": b'{"x": 1}'}
 NOTES = {"notes/costs.json": b"{}"}

@@ -6,7 +6,7 @@ from kindex.core.files import pretty_json
 from kindex.core.layout import STAGES, Layout
 from kindex.core.nights import History, Night
 from kindex.core.params import RefreshParams
-from kindex.core.publish import promote
+from kindex.core.pointer import promote
 from kindex.morning.building import expected, typical_share
 from kindex.morning.estimates import LATEST, costed, estimated, of_stage
 from kindex.morning.told import spell

@@ -9,7 +9,7 @@ import pytest
 from kindex.core import mutex, outbox, pause
 from kindex.core.layout import Layout
 from kindex.core.params import load
-from kindex.core.publish import rollback
+from kindex.core.pointer import rollback
 from kindex.morning.members import age, failures
 from kindex.morning.standing import standing
 from tasks.stages import StageRun

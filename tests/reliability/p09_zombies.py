@@ -9,6 +9,7 @@ from pathlib import Path
 from kindex.core import publish, release
 from kindex.core.errors import BusyError
 from kindex.core.layout import Layout
+from kindex.core.pointer import promote
 from tasks import fencing
 from tests.reliability import Say, Seen
 from tests.tasks.test_fencing import MODEL, interleave, run
@@ -55,12 +56,12 @@ def fenced(layout: Layout, chance: random.Random) -> list[str]:
 def by_swap(releases: Path, chance: random.Random, seen: Seen, seed: int) -> bool:
     """Two candidates judged against the same live release, promoted in either order; whether the second was refused."""
     first, _ = publish.build(releases, MODEL, {"a": b"0"}, {}, {})
-    publish.promote(releases, first.version, None)
+    promote(releases, first.version, None)
     both = [publish.build(releases, MODEL, {"a": content}, {}, {})[0] for content in (b"1", b"2")]
     chance.shuffle(both)
-    publish.promote(releases, both[0].version, first.version)
+    promote(releases, both[0].version, first.version)
     try:
-        publish.promote(releases, both[1].version, first.version)
+        promote(releases, both[1].version, first.version)
         refused = False
     except BusyError:
         refused = True

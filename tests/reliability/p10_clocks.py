@@ -21,6 +21,7 @@ from flows import running
 from flows.night import Night
 from flows.options import Options
 from kindex.core import publish, release
+from kindex.core.pointer import promote
 from tasks.calendar import Calendar
 from tasks.releases import Published
 from tests.flows.pretending import Pretended, pretend
@@ -109,7 +110,7 @@ def releasing(made: Pretended) -> Callable[[Night], None]:
             live = release.current(releases)
             manifest, new = publish.build(releases, model, {"data.txt": date.encode()}, {}, {"night": date})
             night.require_current()
-            publish.promote(releases, manifest.version, live.version if live else None)
+            promote(releases, manifest.version, live.version if live else None)
             outcome, former = "live" if new else "unchanged", live.version if live else None
             night.record.published[model] = Published(
                 model, outcome, manifest.version, manifest.digest, former, manifest.version, True

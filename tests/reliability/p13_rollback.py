@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from kindex.ask.live import open_live
-from kindex.core.publish import rollback
+from kindex.core.pointer import rollback
 from tests.reliability import Say, Seen
 from tests.reliability.reading import MODEL, answers, publish, readers
 

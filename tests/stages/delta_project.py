@@ -11,7 +11,8 @@ from kindex.core.files import pretty_json, replacing, write_atomic
 from kindex.core.layout import Layout
 from kindex.core.params import Params
 from kindex.core.parent import Parent, write_parent
-from kindex.core.publish import build, promote
+from kindex.core.pointer import promote
+from kindex.core.publish import build
 from kindex.core.release import Manifest, live
 from kindex.core.space import Space, write_space
 from kindex.core.watch import Silent

@@ -25,7 +25,7 @@ def released(layout: Layout) -> str:
     releases = layout.releases(MODEL)
     made, _ = publish.build(releases, MODEL, files, {}, {})
     pointer = publish.current(releases)
-    publish.promote(releases, made.version, pointer.version if pointer else None)
+    pointer.promote(releases, made.version, pointer.version if pointer else None)
     return made.version
 
 

@@ -9,6 +9,7 @@ from kindex.core import publish, release
 from kindex.core.errors import BusyError, ConfigError, OutsideError
 from kindex.core.files import write_atomic
 from kindex.core.layout import Layout
+from kindex.core.pointer import promote
 from tasks import fencing
 
 MODEL = "m"
@@ -40,7 +41,7 @@ def run(layout: Layout, night: str, log: list[str]) -> Iterator[None]:
             content = {"report.json": f'{{"night": "{night}"}}'.encode()}
             manifest, _ = publish.build(releases, MODEL, content, {}, {"night": night})
             yield
-            publish.promote(releases, manifest.version, pointer.version if pointer else None)
+            promote(releases, manifest.version, pointer.version if pointer else None)
             log.append(f"{night} live")
     except BusyError:
         log.append(f"{night} refused")
@@ -73,12 +74,12 @@ def test_of_many_interleavings_none_lets_the_late_run_publish_over_the_newer_one
 def test_without_a_fence_compare_and_swap_alone_still_refuses_what_was_judged_against_a_former_release(tmp_path):
     releases = tmp_path / MODEL
     first, _ = publish.build(releases, MODEL, {"a": b"1"}, {}, {})
-    publish.promote(releases, first.version, None)
+    promote(releases, first.version, None)
     late, _ = publish.build(releases, MODEL, {"a": b"2"}, {}, {})
     newer, _ = publish.build(releases, MODEL, {"a": b"3"}, {}, {})
-    publish.promote(releases, newer.version, first.version)
+    promote(releases, newer.version, first.version)
     with pytest.raises(BusyError, match="another run published first"):
-        publish.promote(releases, late.version, first.version)
+        promote(releases, late.version, first.version)
 
 
 def test_a_night_that_goes_back_is_refused_with_what_to_do(tmp_path):

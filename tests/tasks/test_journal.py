@@ -8,7 +8,7 @@ from kindex.core.files import canonical_json, pretty_json, read_json
 from kindex.core.layout import Layout
 from kindex.core.nights import read_history, read_night
 from kindex.core.params import load
-from kindex.core.publish import rollback
+from kindex.core.pointer import rollback
 from kindex.core.quarantine import entry, keep_refused
 from kindex.core.quarantine import table as quarantine_table
 from tasks import journal, nights_page

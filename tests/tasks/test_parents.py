@@ -12,6 +12,8 @@ from kindex.core import files, publish
 from kindex.core.layout import Layout
 from kindex.core.params import load
 from kindex.core.parent import Parent, read_parent
+from kindex.core.pointer import promote, rollback
+from kindex.core.release import current
 from tasks import parents
 from tasks.environment import settle
 from tasks.stages import Pipeline
@@ -64,8 +66,8 @@ def release(layout: Layout, content: str) -> Parent:
     """Make a release live; as a parent of the night after."""
     releases = layout.releases("m")
     made, _ = publish.build(releases, "m", {"x": content.encode()}, {}, {})
-    pointer = publish.current(releases)
-    publish.promote(releases, made.version, pointer.version if pointer else None)
+    pointer = current(releases)
+    promote(releases, made.version, pointer.version if pointer else None)
     return Parent(made.version, made.digest, "2026-01-02")
 
 
@@ -158,7 +160,7 @@ def test_a_parent_that_was_rolled_back_is_left_when_something_changes(layout):
     second = release(layout, "two")
     follow(layout, [DATA])
     assert locked(layout) == second
-    publish.rollback(layout.releases("m"))
+    rollback(layout.releases("m"))
     assert not follow(layout, None)
     assert follow(layout, [DATA])
     assert locked(layout) == first

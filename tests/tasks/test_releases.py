@@ -11,7 +11,7 @@ from kindex.core.errors import DamagedError
 from kindex.core.files import pretty_json, read_json
 from kindex.core.layout import CATALOGUE_STAGES, STAGES, Layout
 from kindex.core.params import Params, load
-from kindex.core.publish import rollback
+from kindex.core.pointer import rollback
 from kindex.judge import churn
 from tasks import releases
 from tasks.releases import Provenance, Published
@@ -137,7 +137,7 @@ def test_a_night_killed_before_the_promotion_goes_on_there(tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("kindex.core.publish.promote", die)
+        patch.setattr("kindex.core.pointer.promote", die)
         with pytest.raises(KeyboardInterrupt):
             publish(layout, params)
     assert release.current(layout.releases(MODEL)) is None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kindex.core import outbox, publish
+from kindex.core import outbox, pointer
 from kindex.core.layout import Layout
 from tasks import tracking
 from tasks.tracking import replaying, store
@@ -186,7 +186,7 @@ def test_mlflow_is_rebuilt_from_the_releases(
     layout: Layout, tmp_path: Path, prepared_var: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = project.make_release(layout)
-    publish.promote(layout.releases(MODEL), first.version, None)
+    pointer.promote(layout.releases(MODEL), first.version, None)
     project.put_all(layout, first)
     tracking.replay(layout)
     before = project.seen_in_mlflow(layout)

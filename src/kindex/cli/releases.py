@@ -11,7 +11,7 @@ import typer
 
 from kindex.cli.questions import Model
 from kindex.cli.text import printable, table
-from kindex.core import outbox, publish, release, restored
+from kindex.core import outbox, pointer, release, restored
 from kindex.core.errors import ConfigError, DamagedError, choices
 from kindex.core.layout import Layout, find
 from kindex.core.release import Manifest
@@ -60,7 +60,7 @@ def rollback(
     """Make an earlier release live again, at once. No night publishes what was rolled back, until it differs."""
     layout = find()
     (folder,) = _folders(layout, model)
-    former, now = publish.rollback(folder, to)
+    former, now = pointer.rollback(folder, to)
     if former and former.version == now.version:
         print(f"{model} is at {now.version} already")
         return

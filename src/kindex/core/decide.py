@@ -6,7 +6,7 @@ The gate's verdict is a part of the release and stays what it was; a decision is
 from pathlib import Path
 
 from kindex.core.errors import ConfigError
-from kindex.core.publish import point, pointer_lock
+from kindex.core.pointer import point, pointer_lock
 from kindex.core.release import Decision, Pointer, current, number, verify
 
 APPROVED, REJECTED = "approved", "rejected"
