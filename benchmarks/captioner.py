@@ -28,11 +28,12 @@ from PIL import Image
 
 from kindex.ask.live import Live, open_live
 from kindex.ask.picturing import Pictured
-from kindex.core import pointer, publish
+from kindex.core import publish
 from kindex.core.catalogue import ITEMS, write_table
 from kindex.core.files import pretty_json
 from kindex.core.layout import Layout
 from kindex.core.params import IndexParams
+from kindex.core.pointer import promote
 from kindex.core.space import Space, unit, write_space
 from kindex.encoders.captioner import Config, Encoder
 from kindex.encoders.captioner.backbones.mobilenet import MobileNetV2
@@ -178,7 +179,7 @@ def release(root: Path, made: Encoder, images: int) -> Live:
         files[f"index/{space.kind}.faiss"] = work / f"{space.kind}.faiss"
         files[f"index/{space.kind}.json"] = pretty_json(index.about())
     manifest, _ = publish.build(layout.releases(MODEL), MODEL, files, {}, {"night": "2024-05-01"})
-    pointer.promote(layout.releases(MODEL), manifest.version, manifest.parent)
+    promote(layout.releases(MODEL), manifest.version, manifest.parent)
     return open_live(MODEL, root=root)
 
 

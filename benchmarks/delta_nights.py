@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
-from kindex.core import pointer, publish, release
+from kindex.core import publish, release
 from kindex.core.catalogue import ITEMS, LINKS, Catalogue
 from kindex.core.files import pretty_json, read_json
 from kindex.core.layout import Layout
 from kindex.core.params import load
 from kindex.core.parent import Parent, write_parent
+from kindex.core.pointer import promote
 from kindex.core.space import Space, read_space
 from kindex.core.split import Split, divide, write_split
 
@@ -106,7 +107,7 @@ class Project:
         write_split(self.layout.out("split", CATALOGUE), split)
         seconds = {stage: self.stage(stage) for stage in STAGES}
         made, _ = publish.build(releases, MODEL, self.contents(), {}, {})
-        pointer.promote(releases, made.version, live.version if live else None)
+        promote(releases, made.version, live.version if live else None)
         return seconds
 
     def stage(self, stage: str) -> float:

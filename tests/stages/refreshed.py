@@ -8,6 +8,8 @@ from kindex.core.files import pretty_json, read_json
 from kindex.core.layout import Layout
 from kindex.core.params import load
 from kindex.core.parent import Parent, write_parent
+from kindex.core.pointer import promote
+from kindex.core.release import current
 from kindex.core.split import Split, write_split
 from tests.encoders.project import MODEL, run_train
 
@@ -24,21 +26,21 @@ def released(layout: Layout) -> str:
     files["lineage.json"] = pretty_json({"settings": {"model": model}})
     releases = layout.releases(MODEL)
     made, _ = publish.build(releases, MODEL, files, {}, {})
-    pointer = publish.current(releases)
-    pointer.promote(releases, made.version, pointer.version if pointer else None)
+    pointer = current(releases)
+    promote(releases, made.version, pointer.version if pointer else None)
     return made.version
 
 
 def lock(layout: Layout, night: str, full: bool = False) -> None:
     """The live release as the parent of the next one."""
-    pointer = publish.current(layout.releases(MODEL))
+    pointer = current(layout.releases(MODEL))
     assert pointer
     write_parent(layout.parent(MODEL), Parent(pointer.version, pointer.digest, night, full))
 
 
 def night(layout: Layout, split: Split, date: str, full: bool = False) -> dict[str, Any]:
     """Lock the live release if there is one, train on `split`, release; what refresh.json says."""
-    if publish.current(layout.releases(MODEL)):
+    if current(layout.releases(MODEL)):
         lock(layout, date, full)
     write_split(layout.out("split", "planted"), split)
     run_train(layout)

@@ -166,11 +166,12 @@ def test_too_much_drift_trains_anew_in_the_same_night(layout: Layout, monkeypatc
 def test_a_release_without_hashes_is_only_turned_onto(layout: Layout) -> None:
     old = layout.releases("m") / "v0001"
     manifest = read_json(old / "manifest.json")
-    from kindex.core import pointer, publish
+    from kindex.core import publish
+    from kindex.core.pointer import promote
 
     files = {name: old / name for name in manifest["files"] if not name.startswith("rows/") and name != "refresh.json"}
     made, _ = publish.build(layout.releases("m"), "m", files, {}, {})
-    pointer.promote(layout.releases("m"), made.version, "v0001")
+    promote(layout.releases("m"), made.version, "v0001")
     told = night(layout, linked(drop=2), "2026-01-02")
     assert (told["built"], told["reasons"]) == ("full", ["release v0002 has no hashes of rows"])
     assert told["compatibility"]["class"] == "aligned"

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kindex.core import outbox, pointer
+from kindex.core import outbox
 from kindex.core.layout import Layout
+from kindex.core.pointer import promote
 from tasks import tracking
 from tasks.tracking import replaying, store
 from tasks.tracking.__main__ import main
@@ -186,7 +187,7 @@ def test_mlflow_is_rebuilt_from_the_releases(
     layout: Layout, tmp_path: Path, prepared_var: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = project.make_release(layout)
-    pointer.promote(layout.releases(MODEL), first.version, None)
+    promote(layout.releases(MODEL), first.version, None)
     project.put_all(layout, first)
     tracking.replay(layout)
     before = project.seen_in_mlflow(layout)
