@@ -22,6 +22,7 @@ from kindex.core.errors import BusyError, KindexError, OutsideError
 from kindex.core.files import read_json, write_atomic
 from kindex.core.layout import Layout
 from tasks import room
+from tasks.kept_lock import kept, mend_lock
 from tasks.leftovers import descendants
 from tasks.reasons import PARAMS, changed_inputs, changed_leaves, read_yaml, reason, settings_named, value_at
 
@@ -61,6 +62,7 @@ class Pipeline:
         from dvc.repo import Repo
 
         self.layout = layout
+        mend_lock(layout)
         with self._inside():
             self._repo: Repo = Repo(str(layout.root))
             mend_rwlock(Path(str(self._repo.tmp_dir)), layout.var / "dvc.pid")
@@ -95,7 +97,7 @@ class Pipeline:
         room.require(self.layout, target)
         costs = self.layout.costs(stage, key)
         former = _stamp(costs)
-        with self._inside(target), _no_orphans(target):
+        with self._inside(target), _no_orphans(target), kept(self.layout):
             self._repo.reproduce(target, single_item=True, force=force, run_cache=not force)
         ran = _stamp(costs) != former  # else the outputs came back from the run cache
         work = float(read_json(costs).get("seconds", 0.0)) if ran else 0.0
