@@ -24,8 +24,6 @@ def retrain(night: Night) -> None:
         for stage in MODEL_STAGES:
             night.reproduce(stage, model, force=True)
         night.publish(model)
-    for model in night.models:
-        telling.keep(night, model)  # last: a tag holds the dvc.lock of the whole night, or `dvc pull` of it would miss outputs
     telling.tell(night)
 
 

@@ -148,9 +148,7 @@ def prepare(name: str, night: Night) -> bool:
 def work(name: str, night: Night, body: Body, unchanged: bool) -> None:
     """The flow's inside. Raises `FlowFailedError` when the night's exit code is not 0."""
     if unchanged:
-        for model in night.models:
-            telling.keep(night, model)  # what a killed night may have left to this one
-        telling.replay(night)
+        telling.tell(night)  # what a killed night may have left to this one
         return
     night.prepare_processes()
     body(night)

@@ -1,6 +1,6 @@
 """What a night tells afterwards, and to whom. None of it can change the night's result: a failure here is a notice.
 
-`keep` and `tell` belong to the flow; `close` comes last, for every run: the journal, the page over all nights, the alerts.
+`tell` belongs to the flow; `close` comes last, for every run: the journal, the page over all nights, the alerts.
 """
 
 from typing import TYPE_CHECKING
@@ -37,7 +37,12 @@ def keep(night: Night, model: str) -> None:
 
 
 def tell(night: Night) -> None:
-    """Leave a message about this night if it did anything, then bring MLflow what waits; it may be down."""
+    """Tag what was published, leave a message about this night if it did anything, then bring MLflow what waits.
+
+    After all models: a tag holds the dvc.lock of the whole night, or `dvc pull` of it would miss outputs.
+    """
+    for model in night.models:
+        keep(night, model)
     if not night.record.idle:
         made = releases.provenance(night.layout, night.options.night)
         outcome = {model: night.record.line(model, night.broken(model)) for model in night.models}

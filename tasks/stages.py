@@ -5,7 +5,6 @@ from one thread, and hold the night's mutex.
 """
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -19,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from kindex.core.errors import BusyError, KindexError, OutsideError
-from kindex.core.files import read_json, write_atomic
+from kindex.core.files import read_json
 from kindex.core.layout import Layout
 from tasks import room
-from tasks.kept_lock import kept, mend_lock
 from tasks.leftovers import descendants
+from tasks.mending import kept, mend_lock, mend_rwlock
 from tasks.reasons import PARAMS, changed_inputs, changed_leaves, read_yaml, reason, settings_named, value_at
 
 PASSING = (BusyError.exit_code, OutsideError.exit_code)
@@ -122,28 +121,6 @@ class Pipeline:
                 yield
             except (DvcException, OSError, sqlite3.Error) as error:
                 raise _translated(error, target, self.layout) from error
-
-
-def mend_rwlock(folder: Path, last: Path) -> None:
-    """Free what the last flow held in DVC's record of readers and writers, should it have been killed; then note our id.
-
-    DVC sees by its number whether a holder lives: numbers are used again, and a kill in the middle of writing leaves a file
-    that DVC refuses from then on. The caller holds the night's mutex, so the last flow is no more.
-    """
-    from dvc.lock import make_lock
-
-    record = folder / "rwlock"
-    dead = int(last.read_text()) if last.exists() and last.read_text().isdigit() else None
-    with make_lock(str(folder / "rwlock.lock"), tmp_dir=str(folder)):
-        try:
-            held = json.loads(record.read_text()) if record.exists() else {}
-            writers = {path: one for path, one in held.get("write", {}).items() if one["pid"] != dead}
-            readers = {path: [one for one in many if one["pid"] != dead] for path, many in held.get("read", {}).items()}
-            mended = {"read": {path: left for path, left in readers.items() if left}, "write": writers}
-        except (ValueError, AttributeError, KeyError, TypeError):
-            mended = {}
-        write_atomic(record, json.dumps(mended).encode())
-    write_atomic(last, str(os.getpid()).encode())
 
 
 def _translated(error: BaseException, target: str, layout: Layout) -> KindexError:

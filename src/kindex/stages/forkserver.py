@@ -51,9 +51,10 @@ def serve(name: str) -> None:
 
 def _answer(asking: socket.socket, asked: dict[str, Any], streams: list[int], began: float) -> None:
     """Fork, unless the command must run the stage itself: this process knows one number of threads, and the code as it was."""
-    for module in modules(next(iter(asked["arguments"]), "")):
+    stage, key = (*asked["arguments"], "", "")[:2]
+    for module in modules(stage):
         bring(module)
-    if not edited_since(began) and _threads(asked) == 1:
+    if not edited_since(began) and _threads(asked["environment"].get("DVC_ROOT"), stage, key) == 1:
         forked = os.fork()
         if forked == 0:
             _become(asking, asked, streams)
@@ -89,11 +90,10 @@ def _is_own(asking: socket.socket) -> bool:
     return bool(user == os.getuid())
 
 
-def _threads(asked: dict[str, Any]) -> int:
+def _threads(root: str | None, stage: str, key: str) -> int:
     """What the settings say; of wrong ones the stage will tell."""
-    stage, key = (*asked["arguments"], "", "")[:2]
     try:
-        return running.threads(load(find(asked["environment"].get("DVC_ROOT")).params), stage, key)
+        return running.threads(load(find(root).params), stage, key)
     except KindexError:
         return 1
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from kindex.core.errors import KindexError
 from kindex.core.layout import STAGES, find
 from kindex.core.params import load
+from kindex.encoders import family
 
 HEAVY = {
     "ingest": ["pyarrow.parquet", "pyarrow.compute", "pyarrow.csv"],
@@ -20,9 +21,6 @@ HEAVY = {
 }
 """What a stage's functions import when they need it, beside the modules that its own file imports."""
 
-TRANSDUCTIVE = ("pairs",)
-"""Families whose nights need torch only for a fit, which takes so long that its import does not count."""
-
 
 def modules(stage: str) -> list[str]:
     """What a process for `stage` is forked with; nothing for a stage that does not exist."""
@@ -30,11 +28,13 @@ def modules(stage: str) -> list[str]:
 
 
 def ahead() -> Iterator[str]:
-    """All modules in the order in which a night needs them; torch is the last, where a model's every night needs it."""
+    """All modules in the order in which a night needs them; torch is the last, where the family of a model embeds by it every
+    night. A transductive one needs it only for a fit, which takes so long that the import does not count."""
     for stage in STAGES:
         yield from modules(stage)
     with suppress(KindexError):
-        if any(model.family not in TRANSDUCTIVE for model in load(find().params).models.values()):
+        models = load(find().params).models
+        if any(getattr(family(params, name), "INDUCTIVE", False) for name, params in models.items()):
             yield "torch"
 
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from kindex.core.layout import Layout
-from tasks.kept_lock import kept, mend_lock
+from tasks.mending import kept, mend_lock
 
 ENTRY = {"cmd": "make", "outs": [{"path": "data/a", "md5": "0" * 32, "size": 1}]}
 WHOLE = yaml.safe_dump({"schema": "2.0", "stages": {"ingest@a": ENTRY, "train@a": ENTRY}}, sort_keys=False)
