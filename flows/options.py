@@ -11,6 +11,7 @@ exit codes:
   1  a stage broke: see its traceback 5  another night or flow holds the project
   2  params.yaml or an option is wrong
   3  the data cannot be used          6  an outside system is down
+  130, 143  stopped by Ctrl-C or SIGTERM: run it again to go on
 """
 
 

@@ -11,6 +11,7 @@ from flows.night import Night
 from flows.opening import LeftOutError, opened, planned
 from flows.options import Options
 from flows.record import worst
+from flows.stopping import stoppable
 from flows.summary import summary
 from kindex.core.errors import KindexError, OutsideError
 from tasks import leftovers
@@ -24,18 +25,19 @@ GOES_ON = (0, 3, 4)
 
 def by_hand(name: str, options: Options, body: Body) -> int:
     """Run a flow from the command line, for each night that was asked for; returns the worst exit code."""
-    try:
-        nights = planned(options)
-    except KindexError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        unopened.refused(name, options, error)
-        return error.exit_code
-    codes: list[int] = []
-    for one in nights:
-        codes.append(command(name, one, body, first=not codes))
-        if codes[-1] not in GOES_ON:
-            break
-    return worst(codes)
+    with stoppable(name):
+        try:
+            nights = planned(options)
+        except KindexError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            unopened.refused(name, options, error)
+            return error.exit_code
+        codes: list[int] = []
+        for one in nights:
+            codes.append(command(name, one, body, first=not codes))
+            if codes[-1] not in GOES_ON:
+                break
+        return worst(codes)
 
 
 def command(name: str, options: Options, body: Body, *, first: bool = True) -> int:
@@ -79,10 +81,11 @@ def guarded(name: str, night: Night, body: Body, unchanged: bool) -> None:
     failed = None
     if night.conductor.inside and night.conductor.server.kind == "ephemeral":
         leftovers.note_server(night.layout)
-    try:
-        work(name, night, body, unchanged)
-    except FlowFailedError as error:
-        failed = error
+    with stoppable(name, night.conductor):  # again, for Prefect has put its own handler in place
+        try:
+            work(name, night, body, unchanged)
+        except FlowFailedError as error:
+            failed = error
     if night.conductor.inside and night.conductor.gone():
         code = finish(name, night, unchanged)
         sys.stderr.flush()

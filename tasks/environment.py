@@ -12,8 +12,10 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kindex.core.errors import ConfigError
 from kindex.core.layout import Layout
@@ -103,17 +105,29 @@ def read_pages(layout: Layout) -> dict[str, str]:
 
 def unreachable(api: str, seconds: float = 2.0) -> str:
     """Why `api` does not answer its health check, or an empty string when it does."""
-    headers = {"Authorization": f"Bearer {key}"} if (key := os.environ.get("PREFECT_API_KEY")) else {}
-    if password := os.environ.get("PREFECT_API_AUTH_STRING"):
-        headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
     try:
-        request = urllib.request.Request(f"{api.rstrip('/')}/health", headers=headers)
+        request = urllib.request.Request(f"{api.rstrip('/')}/health", headers=authorization())
         with urllib.request.urlopen(request, timeout=seconds) as answer:
             return "" if answer.status == 200 else f"status {answer.status}"
     except urllib.error.HTTPError as error:
         return f"status {error.code}" if error.code >= 500 else ""  # it answers; what it refuses is the client's to say
     except (OSError, ValueError, http.client.HTTPException) as error:  # the last: what answers speaks no HTTP
         return str(getattr(error, "reason", error)) or type(error).__name__
+
+
+def post(address: str, content: Mapping[str, Any], seconds: float = 2.0) -> None:
+    """Send JSON to Prefect's server, once. Raises `OSError` or `http.client.HTTPException` when it does not take it."""
+    headers = {"Content-Type": "application/json", **authorization()}
+    request = urllib.request.Request(address, json.dumps(content).encode(), headers)
+    urllib.request.urlopen(request, timeout=seconds).close()
+
+
+def authorization() -> dict[str, str]:
+    """The headers that prove to Prefect's server who asks."""
+    if password := os.environ.get("PREFECT_API_AUTH_STRING"):
+        return {"Authorization": f"Basic {base64.b64encode(password.encode()).decode()}"}
+    key = os.environ.get("PREFECT_API_KEY")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def require_loopback(host: str) -> None:

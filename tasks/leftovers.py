@@ -6,12 +6,14 @@ Prefect stops its ephemeral server when Python ends well. After a kill -9 of the
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
 from kindex.core.errors import DamagedError
 from kindex.core.files import canonical_json, read_json, write_atomic
 from kindex.core.layout import Layout
 
+LAST_SECONDS = 3.0  # for the kernel to take a killed process's memory back
 SERVER = b"prefect.server.api.server"
 
 
@@ -34,6 +36,17 @@ def end_server(layout: Layout) -> None:
     _note(layout).unlink(missing_ok=True)
 
 
+def end_descendants() -> None:
+    """Kill what this process started. Returns when all of it is gone, after `LAST_SECONDS` at most."""
+    waiting = {pid: started(pid) for pid in descendants(os.getpid())}
+    for pid in waiting:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + LAST_SECONDS
+    while any(_lives(pid, began) for pid, began in waiting.items()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def descendants(pid: int) -> list[int]:
     """Processes that `pid` started, and those that they started; none where /proc does not say."""
     found: list[int] = []
@@ -50,6 +63,15 @@ def started(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""
+
+
+def _lives(pid: int, began: str) -> bool:
+    """Whether that process still holds anything: a zombie does not."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return fields[0] not in "ZX" and fields[19] == began
 
 
 def _command(pid: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from kindex.core.errors import KindexError, OutsideError
 from tasks.clock import Clock
-from tasks.environment import Server, unreachable
+from tasks.environment import Server, post, unreachable
 
 T = TypeVar("T")
 
@@ -156,6 +156,18 @@ class Conductor:
                 getattr(prefect.artifacts, maker)(**content)
             except Exception as error:
                 self.lost = _first_line(error)
+
+    def cancel(self, why: str) -> None:
+        """Mark the flow run as cancelled, for a process that ends now: one attempt, where Prefect's client makes many."""
+        if not self.inside or self.lost:
+            return
+        with contextlib.suppress(Exception):
+            from prefect.context import FlowRunContext, SyncClientContext
+
+            context, clients = FlowRunContext.get(), SyncClientContext.get()
+            if context and context.flow_run and clients:
+                state = {"state": {"type": "CANCELLED", "message": why}, "force": True}
+                post(f"{clients.client.api_url}flow_runs/{context.flow_run.id}/set_state", state)
 
     def _lose(self, error: BaseException, once: Once[Any]) -> None:
         if error is once.error:

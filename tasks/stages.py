@@ -151,8 +151,9 @@ def _translated(error: BaseException, target: str, layout: Layout) -> KindexErro
 
 def _failure(target: str, code: int, layout: Layout) -> StageFailedError:
     """A command that failed, in the stage's own words when it left any. Raises `KeyboardInterrupt` when a person ended it."""
-    if code in (-signal.SIGINT, 128 + signal.SIGINT):  # DVC ignores Ctrl-C while a command runs
-        raise KeyboardInterrupt
+    if code in (-signal.SIGINT, 128 + signal.SIGINT):
+        signal.raise_signal(signal.SIGINT)  # DVC ignores Ctrl-C while a command runs
+        raise KeyboardInterrupt  # nor was it for this process
     note = layout.failure(*target.split("@", 1))
     if code in (2, 3, 4, 5, 6) and note.exists():
         return StageFailedError(f"{target}: {note.read_text(encoding='utf-8').strip()}", code)

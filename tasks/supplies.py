@@ -32,7 +32,8 @@ def notes(layout: Layout) -> dict[str, bytes]:
 @cache
 def installed() -> Mapping[str, str]:
     """Version of each installed distribution, by its canonical name, sorted; as it was when this process first asked."""
-    return dict(sorted({_name(dist): dist.version for dist in metadata.distributions()}.items()))
+    told = (dist.metadata for dist in metadata.distributions())  # each reading parses the file
+    return dict(sorted({_canonical(about["Name"]): about["Version"] for about in told}.items()))
 
 
 def _kept(layout: Layout, key: str) -> bytes:
@@ -128,4 +129,8 @@ def _licences(dist: metadata.Distribution) -> list[Any]:
 
 
 def _name(dist: metadata.Distribution) -> str:
-    return re.sub(r"[-_.]+", "-", dist.metadata["Name"] or "").lower()
+    return _canonical(dist.metadata["Name"])
+
+
+def _canonical(name: str | None) -> str:
+    return re.sub(r"[-_.]+", "-", name or "").lower()

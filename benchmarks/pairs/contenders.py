@@ -33,7 +33,7 @@ SAMPLED = {"dimensions": 64, "batch": 1024, "weight_decay": 0.0}
 
 OURS: list[tuple[str, dict[str, Any]]] = [
     *((f"spectral, {width}", {"objective": "spectral", "dimensions": width}) for width in (64, 128, 256)),
-    *((f"least_squares, {width}", {"objective": "least_squares", "dimensions": width}) for width in (64, 256)),
+    *((f"least_squares, {width}", {"objective": "least_squares", "dimensions": width}) for width in (64, 128, 256)),
     ("softmax, 128", {"objective": "softmax", "dimensions": 128}),
     ("bpr, 64", {"objective": "bpr", **SAMPLED}),
     ("classification, 64", {"objective": "classification", "negatives": 8, **SAMPLED}),

@@ -1,17 +1,21 @@
 """Hashes of rows and the evidence of items, against sets and slow loops."""
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kindex.core import delta, rowhash
 from kindex.core.catalogue import CAPTIONS, IMAGES, ITEMS, LINKS, TIME, Catalogue
-from kindex.core.delta import Changes, Fingerprint, entities, fingerprint, read_fingerprint, row_hashes, touched
+from kindex.core.delta import Changes, Fingerprint, read_fingerprint, touched
 from kindex.core.errors import DamagedError
+from kindex.core.rowhash import HASHES, Rows
 
 Link = tuple[str, str, str, str, float]
 
@@ -25,9 +29,25 @@ def catalogue(rows: list[Link]) -> Catalogue:
     return Catalogue("c", {"items": ITEMS.empty_table(), "links": links_of(rows)})
 
 
+def fingerprint(catalogue: Catalogue, tables: list[str]) -> Fingerprint:
+    return delta.fingerprint(catalogue, tables, Path(tempfile.gettempdir()))  # its files there have no name
+
+
+def entities(catalogue: Catalogue, tables: list[str]) -> pa.Table:
+    return fingerprint(catalogue, tables).entities
+
+
+def hashes(rows: Rows) -> np.ndarray:
+    return np.concatenate([np.zeros(0, HASHES), *rows.pieces()])
+
+
+def row_hashes(table: pa.Table, kind: str) -> np.ndarray:
+    return hashes(fingerprint(Catalogue("c", {kind: table}), [kind]).rows[kind])
+
+
 def same(one: Fingerprint, other: Fingerprint) -> bool:
     rows = zip(one.rows.values(), other.rows.values(), strict=True)
-    arrays = all(np.array_equal(a.key_N, b.key_N) and np.array_equal(a.content_N, b.content_N) for a, b in rows)
+    arrays = all(len(a) == len(b) == len(hashes(a)) and np.array_equal(hashes(a), hashes(b)) for a, b in rows)
     return arrays and one.entities.equals(other.entities)
 
 
@@ -36,7 +56,17 @@ link = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.fixture(params=[1, 3, 1 << 20], ids=["parts of a row", "parts of three", "one part"])
+def small_parts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Many rows are sorted a part at a time, and read some at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rowhash, "PART", request.param)
+        patch.setattr("kindex.core.scratch.ROWS", request.param)
+        yield
+
+
+@pytest.mark.usefixtures("small_parts")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(link, max_size=20), st.randoms(use_true_random=False))
 def test_order_batches_and_repeated_rows_change_nothing(rows: list[Link], random: Any) -> None:
     distinct = list(dict.fromkeys(rows))
@@ -48,7 +78,8 @@ def test_order_batches_and_repeated_rows_change_nothing(rows: list[Link], random
     assert same(fingerprint(catalogue(distinct), ["links"]), fingerprint(again, ["links"]))
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.usefixtures("small_parts")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(link, max_size=15, unique=True), st.lists(link, max_size=15, unique=True), st.integers(0, 4))
 def test_changes_and_touched_items_are_those_of_sets(before: list[Link], after: list[Link], heavier: int) -> None:
     changed = [(*row[:4], 2.0) if at < heavier else row for at, row in enumerate(after)]
@@ -71,23 +102,23 @@ def test_each_column_is_part_of_what_a_row_holds(column: int) -> None:
     row: Link = ("a", "book", "x", "link", 1.0)
     other = (*row[:column], 2.0 if column == 4 else "other", *row[column + 1 :])
     one, two = row_hashes(links_of([row]), "links"), row_hashes(links_of([other]), "links")
-    assert one.content_N != two.content_N
-    assert (one.key_N == two.key_N) == (column == 4)
+    assert one["content"] != two["content"]
+    assert (one["key"] == two["key"]) == (column == 4)
 
 
 def test_a_value_in_another_column_is_another_row() -> None:
     rows = [("a", "k", "b", "k", 1.0), ("b", "k", "a", "k", 1.0)]
     assert len(row_hashes(links_of(rows), "links")) == 2
     forth, back = (row_hashes(links_of([row]), "links") for row in rows)
-    assert forth.key_N != back.key_N
+    assert forth["key"] != back["key"]
 
 
 def test_nulls_numbers_and_bytes_have_hashes_of_their_own() -> None:
     items = pa.Table.from_pylist([{"id": "a", "kind": "k"}, {"id": "b", "kind": "k", "label": ""}], schema=ITEMS)
-    assert len(set(row_hashes(items, "items").content_N.tolist())) == 2
+    assert len(set(row_hashes(items, "items")["content"].tolist())) == 2
     dated = links_of([("a", "k", "b", "k", 1.0)] * 2).append_column(TIME, pa.array([None, 0], pa.int64()))
-    assert len(set(row_hashes(dated.slice(0, 1), "links").content_N) | set(row_hashes(dated.slice(1), "links").content_N)) == 2
-    zero = [row_hashes(links_of([("a", "k", "b", "k", weight)]), "links").content_N[0] for weight in (0.0, -0.0, 1e-30)]
+    assert len(set(np.concatenate([row_hashes(dated.slice(at, 1), "links")["content"] for at in (0, 1)]))) == 2
+    zero = [row_hashes(links_of([("a", "k", "b", "k", weight)]), "links")["content"][0] for weight in (0.0, -0.0, 1e-30)]
     assert zero[0] == zero[1] != zero[2]
 
 
@@ -114,7 +145,7 @@ def test_many_links_over_many_batches_have_the_evidence_of_a_slow_loop() -> None
     found = entities(Catalogue("c", {"items": ITEMS.empty_table(), "links": chunked}), ["links"])
     slow: dict[tuple[str, str], int] = {}
     for row in rows:
-        content = int(row_hashes(links_of([row]), "links").content_N[0])
+        content = int(row_hashes(links_of([row]), "links")["content"][0])
         for end in ((row[1], row[0]), (row[3], row[2])):
             slow[end] = (slow.get(end, 0) + content) % 2**64
     assert [(row["kind"], row["id"]) for row in found.to_pylist()] == sorted(slow)
@@ -129,5 +160,16 @@ def test_what_is_written_is_read_and_damage_is_named(tmp_path: Path) -> None:
     empty.write(tmp_path / "empty")
     assert same(empty, read_fingerprint(tmp_path / "empty", ["links"]))
     (tmp_path / "links.parquet").write_bytes((tmp_path / "entities.parquet").read_bytes())
-    with pytest.raises(DamagedError, match=r"links\.parquet has no column 'key'"):
+    with pytest.raises(DamagedError, match=r"links\.parquet holds no hashes of rows"):
         read_fingerprint(tmp_path, ["links"])
+
+
+def test_hashes_that_do_not_ascend_are_refused_when_they_are_read(tmp_path: Path) -> None:
+    made = fingerprint(catalogue([("a", "k", "b", "k", 1.0), ("a", "k", "c", "k", 2.0)]), ["links"])
+    fallen = Rows(2, lambda: iter([hashes(made.rows["links"])[::-1]]))
+    twice = Rows(4, lambda: iter([hashes(made.rows["links"])] * 2))
+    for rows in (fallen, twice):
+        Fingerprint({"links": rows}, made.entities).write(tmp_path)
+        found = read_fingerprint(tmp_path, ["links"])
+        with pytest.raises(DamagedError, match=r"links\.parquet holds no ascending hashes"):
+            Changes.between(found.rows["links"], made.rows["links"])

@@ -77,6 +77,7 @@ def test_blocks_and_sizes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     asked = [[("link", f"l{n:02}") for n in rng.permutation(45)[: rng.integers(0, 45)]] for _ in range(60)]
     together = encoder.fold_in(asked)[0]
     monkeypatch.setattr("kindex.encoders.pairs.folding.LINKS", 8)
+    monkeypatch.setattr("kindex.encoders.pairs.folding.TOGETHER", 8)
     again = made(width=16).fold_in(asked)[0]
     alone = np.concatenate([encoder.fold_in([one])[0] for one in asked])
     assert again == pytest.approx(together, rel=1e-5, abs=1e-6) and alone == pytest.approx(together, rel=1e-5, abs=1e-6)
@@ -174,6 +175,7 @@ def test_many_rows_have_the_same_bits_on_any_number_of_cores(monkeypatch: pytest
     folder = folding.Folding(rng.standard_normal((50, 6)).astype(np.float32), 0.1)
     alone = folder.rows(start_B1, column_P, counted_P, 0.3)
     monkeypatch.setattr(folding, "LINKS", 40)
+    monkeypatch.setattr(folding, "TOGETHER", 40)
     seen = []
     for cores in (1, 2, 3):
         monkeypatch.setattr(aside, "cores", lambda cores=cores: cores)

@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Any
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-_PLACES = {"os.mkdir": (0,), "os.rename": (0, 1), "os.link": (1,), "os.symlink": (1,), "os.remove": (0,), "os.rmdir": (0,)}
-_TEMPORARY = str(Path(tempfile.gettempdir()).resolve() / tempfile.gettempprefix())
-"""How Python's own temporary files and folders begin; the rest of their names is random."""
+_PLACES = {
+    "os.mkdir": ((0, 2),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),),
+    "os.remove": ((0, 1),),
+    "os.rmdir": ((0, 1),),
+}
+"""Which of an event's arguments are paths, each with that of the folder which it is relative to (a descriptor, or -1)."""
+
+_TEMPORARY = tuple(str(Path(tempfile.gettempdir()).resolve() / name) for name in (tempfile.gettempprefix(), "torchinductor_"))
+"""How Python's own temporary files and folders begin, and the empty folder that comes with torch's optimisers."""
 
 _watching: list[tuple[str, list[str]]] = []
 _unpickled: list[list[str]] = []
@@ -56,10 +65,11 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "open" and (not isinstance(arguments[2], int) or not arguments[2] & _WRITING):
         return
     root, found = _watching[-1]
-    for place in _PLACES.get(event, (0,)):
+    for place, folder in _PLACES.get(event, ((0, None),)):
         if isinstance(arguments[place], str | bytes | os.PathLike):
-            path = os.path.realpath(os.fsdecode(arguments[place]))
-            if path != os.devnull and not path.startswith((root + os.sep, _TEMPORARY)) and path != root:
+            within = "" if folder is None or arguments[folder] < 0 else Path(f"/proc/self/fd/{arguments[folder]}").readlink()
+            path = os.path.realpath(Path(within, os.fsdecode(arguments[place])))
+            if path != os.devnull and not path.startswith((root + os.sep, *_TEMPORARY)) and path != root:
                 found.append(f"{event} {path}")
 
 

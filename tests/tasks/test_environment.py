@@ -27,6 +27,12 @@ def health():
 
     class Handler(BaseHTTPRequestHandler):
         status = 200
+        heard: tuple[str, str | None, bytes] = ("", None, b"")
+
+        def do_POST(self) -> None:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            type(self).heard = (self.path, self.headers["Authorization"], content)
+            self.do_GET()
 
         def do_GET(self) -> None:
             self.send_response(type(self).status)
@@ -151,3 +157,13 @@ def test_the_health_check_sends_the_password(layout, health):
     os.environ["PREFECT_API_AUTH_STRING"] = "team:canary"
     assert environment.unreachable(f"{address}/api") == ""
     assert seen == ["Basic dGVhbTpjYW5hcnk="]
+
+
+def test_what_is_posted_arrives_with_the_password(layout, health):
+    handler, address = health
+    os.environ["PREFECT_API_AUTH_STRING"] = "admin:secret"
+    environment.post(f"{address}/api/x", {"force": True})
+    assert handler.heard == ("/api/x", "Basic YWRtaW46c2VjcmV0", b'{"force": true}')
+    handler.status = 503
+    with pytest.raises(OSError, match="503"):
+        environment.post(f"{address}/api/x", {})

@@ -45,3 +45,17 @@ def test_a_damaged_note_ends_nothing(tmp_path):
     layout.var.mkdir()
     (layout.var / "ephemeral-server.json").write_text('{"x": "1"')
     leftovers.end_server(layout)
+
+
+def test_all_that_this_process_started_is_ended():
+    parent = "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid, flush=True); sys.stdin.read()"
+    ends = f"""
+import subprocess, sys
+from tasks import leftovers
+child = subprocess.Popen([sys.executable, "-c", {parent!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+grandchild = int(child.stdout.readline())
+leftovers.end_descendants()
+print(child.wait(), leftovers._lives(grandchild, leftovers.started(grandchild)))
+"""
+    told = subprocess.run([sys.executable, "-c", ends], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout == "-9 False\n"

@@ -158,3 +158,25 @@ def test_only_what_may_pass_is_tried_again(prefect, monkeypatch, error, again):
     with pytest.raises(type(error)):
         night.step(fail, name="reproduce", run_name="train@m", passing=PASSING)
     assert conditions[0](None, None, None) is again
+
+
+def test_a_flow_run_is_cancelled_in_one_attempt_that_may_fail(monkeypatch):
+    context = types.ModuleType("prefect.context")
+    run = types.SimpleNamespace(flow_run=types.SimpleNamespace(id="17"))
+    client = types.SimpleNamespace(client=types.SimpleNamespace(api_url="http://x/api/"))
+    context.FlowRunContext = types.SimpleNamespace(get=lambda: run)  # type: ignore[attr-defined]
+    context.SyncClientContext = types.SimpleNamespace(get=lambda: client)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "prefect.context", context)
+    told: list[tuple[str, dict[str, Any]]] = []
+
+    def post(address: str, content: dict[str, Any]) -> None:
+        told.append((address, content))
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr("tasks.orchestration.post", post)
+    night = conductor()
+    night.cancel("outside of a flow run there is nothing to cancel")
+    night.inside = True
+    night.cancel("stopped by SIGTERM")
+    state = {"type": "CANCELLED", "message": "stopped by SIGTERM"}
+    assert told == [("http://x/api/flow_runs/17/set_state", {"state": state, "force": True})]

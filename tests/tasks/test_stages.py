@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -112,13 +113,31 @@ def test_a_stage_that_breaks_is_a_fault_of_ours(layout, end, words):
     assert caught.value.exit_code == 1
 
 
+DIES = "import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)"
+"""By Ctrl-C; a job in the background ignores it."""
+
+
 def test_ctrl_c_in_a_stage_ends_the_night(layout):
-    dies = "import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)"  # a job in the background ignores it
-    (layout.root / "train.sh").write_text(f"exec {sys.executable} -c '{dies}'\n")
+    (layout.root / "train.sh").write_text(f"exec {sys.executable} -c '{DIES}'\n")
     pipeline = Pipeline(layout)
     pipeline.reproduce("ingest", "a", silent)
     with pytest.raises(KeyboardInterrupt):
         pipeline.reproduce("train", "a", silent)
+
+
+def test_ctrl_c_in_a_stage_is_told_to_who_waits_for_it_in_this_process(layout):
+    """A flow ends by itself then, before Prefect hears of an exception."""
+    (layout.root / "train.sh").write_text(f"exec {sys.executable} -c '{DIES}'\n")
+    pipeline = Pipeline(layout)
+    pipeline.reproduce("ingest", "a", silent)
+    heard: list[int] = []
+    former = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.reproduce("train", "a", silent)
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert heard == [signal.SIGINT]
 
 
 def test_a_repository_in_use_is_busy(layout):
@@ -173,7 +192,6 @@ def test_a_full_disk_that_dvcs_database_meets_is_outside_of_us(layout, monkeypat
 
 def test_a_stage_that_is_cancelled_takes_its_process_along(layout):
     """As Prefect's timeout does it: an exception out of a signal handler, in the middle of the command."""
-    import signal
     import time
 
     mark = layout.root / "pid"

@@ -2,24 +2,29 @@
 
 A row's `key` says which row it is, its `content` what it holds, both 64 bits: of a hundred million rows two share a key with
 a probability of 3e-4. The *evidence* of an item is a sum of hashes, so that it depends on no order and shows rows that went.
-Hashing costs the distinct texts and a few operations of numpy for each row.
+Hashing costs the distinct texts and a few operations of numpy for each row. The hashes of rows are never all in memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from kindex.core.catalogue import Catalogue, read_table, write_table
 from kindex.core.errors import DamagedError
-from kindex.core.rowhash import HashedTable, Rows
-from kindex.core.tables import Stream
+from kindex.core.rowhash import HASHES, HashedTable, Rows
+from kindex.core.tables import reading
 
 ENTITIES = pa.schema([("kind", pa.string()), ("id", pa.string()), ("evidence", pa.uint64())])
 """What touches each item; ascending by kind and id."""
+
+NAMES = ("key", "content")
+"""Of `HASHES`."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +38,39 @@ class Changes:
 
     @classmethod
     def between(cls, former: Rows, now: Rows) -> "Changes":
-        at_N = np.searchsorted(former.key_N, now.key_N)
-        inside_N = np.minimum(at_N, max(len(former) - 1, 0))
-        known_N = former.key_N[inside_N] == now.key_N if len(former) else np.zeros(len(now), bool)
-        same_N = known_N & (former.content_N[inside_N] == now.content_N) if len(former) else known_N
-        known, same = int(known_N.sum()), int(same_N.sum())
+        """Raises `DamagedError` when the former rows come from a file that holds something else."""
+        before, known, same = Ahead(former), 0, 0
+        for today_N in now.pieces():
+            then_M = before.up_to(today_N["key"][-1])
+            if not len(then_M):
+                continue
+            at_N = np.minimum(np.searchsorted(then_M["key"], today_N["key"]), len(then_M) - 1)
+            known += int((then_M["key"][at_N] == today_N["key"]).sum())
+            same += int((then_M[at_N] == today_N).sum())
         return cls(len(now), len(now) - known, known - same, len(former) - known)
 
     @property
     def total(self) -> int:
         return self.added + self.changed + self.removed
+
+
+class Ahead:
+    """Rows that are read along with others."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._pieces, self._read = rows.pieces(), np.zeros(0, HASHES)
+
+    def up_to(self, key: np.uint64) -> np.ndarray:
+        """The next `HASHES`, whose keys are `key` or less."""
+        parts = [self._read]
+        while not len(parts[-1]) or parts[-1]["key"][-1] <= key:
+            if (piece_N := next(self._pieces, None)) is None:
+                break
+            parts.append(piece_N)
+        found_N = np.concatenate(parts)
+        end = int(np.searchsorted(found_N["key"], key, side="right"))
+        self._read = found_N[end:]
+        return found_N[:end]
 
 
 @dataclass(frozen=True)
@@ -56,20 +84,41 @@ class Fingerprint:
         """One Parquet file for each table, and `entities.parquet`; equal catalogues give equal bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         for kind, rows in self.rows.items():
-            write_table(folder / f"{kind}.parquet", pa.table({"key": rows.key_N, "content": rows.content_N}))
+            schema = pa.schema([(name, pa.uint64()) for name in NAMES])
+            with pq.ParquetWriter(folder / f"{kind}.parquet", schema, compression="zstd", compression_level=3) as file:
+                for piece_N in rows.pieces():
+                    file.write_table(pa.table({name: np.ascontiguousarray(piece_N[name]) for name in NAMES}))
         write_table(folder / "entities.parquet", self.entities)
 
 
 def read_fingerprint(folder: Path, tables: Sequence[str]) -> Fingerprint:
-    """What `Fingerprint.write` wrote. Raises `DamagedError` naming a file that is missing or holds something else."""
+    """What `Fingerprint.write` wrote; the hashes of rows are read when they are asked for.
+
+    Raises `DamagedError` naming a file that is missing or holds something else, then and later.
+    """
     rows = {}
     for kind in tables:
-        table = _columns(folder / f"{kind}.parquet", ("key", "content"))
-        key_N, content_N = (table[name].to_numpy() for name in ("key", "content"))
-        if key_N.dtype != np.uint64 or content_N.dtype != np.uint64 or (key_N[1:] <= key_N[:-1]).any():
-            raise DamagedError(f"{folder / kind}.parquet holds no ascending hashes of rows")
-        rows[kind] = Rows(key_N, content_N)
+        path = folder / f"{kind}.parquet"
+        with reading(path), pq.ParquetFile(path) as file:
+            if [(field.name, field.type) for field in file.schema_arrow] != [(name, pa.uint64()) for name in NAMES]:
+                raise DamagedError(f"{path} holds no hashes of rows")
+            rows[kind] = Rows(file.metadata.num_rows, partial(_pieces, path))
     return Fingerprint(rows, _columns(folder / "entities.parquet", ENTITIES.names).cast(ENTITIES))
+
+
+def _pieces(path: Path) -> Iterator[np.ndarray]:
+    last = -1
+    with reading(path), pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            table = file.read_row_group(number)
+            piece_N = np.empty(table.num_rows, HASHES)
+            for name in NAMES:
+                piece_N[name] = table[name].to_numpy()
+            key_N = piece_N["key"]
+            if (key_N[1:] <= key_N[:-1]).any() or int(key_N[0]) <= last:
+                raise DamagedError(f"{path} holds no ascending hashes of rows")
+            last = int(key_N[-1])
+            yield piece_N
 
 
 def _columns(path: Path, names: Sequence[str]) -> pa.Table:
@@ -79,20 +128,13 @@ def _columns(path: Path, names: Sequence[str]) -> pa.Table:
     return table.select(list(names))
 
 
-def fingerprint(catalogue: Catalogue, tables: Sequence[str]) -> Fingerprint:
-    """The hashes of these tables of the catalogue. Order, batches and repeated rows change nothing."""
-    hashed = {kind: HashedTable(kind, catalogue.part(kind)) for kind in tables}
+def fingerprint(catalogue: Catalogue, tables: Sequence[str], scratch: Path) -> Fingerprint:
+    """The hashes of these tables of the catalogue. Order, batches and repeated rows change nothing.
+
+    While it is used, the hashes of rows lie in nameless files below `scratch`.
+    """
+    hashed = {kind: HashedTable(kind, catalogue.part(kind), scratch) for kind in tables}
     return Fingerprint({kind: one.rows for kind, one in hashed.items()}, _entities(list(hashed.values())))
-
-
-def row_hashes(part: pa.Table | Stream, kind: str) -> Rows:
-    """The hashes of one table of the kind given."""
-    return HashedTable(kind, part).rows
-
-
-def entities(catalogue: Catalogue, tables: Sequence[str]) -> pa.Table:
-    """`ENTITIES` of these tables: every item that a row of them touches."""
-    return fingerprint(catalogue, tables).entities
 
 
 def touched(former: pa.Table, now: pa.Table) -> tuple[dict[str, list[str]], dict[str, list[str]]]:

@@ -68,14 +68,20 @@ def read_json(path: Path) -> Any:
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write `content` so that a reader sees the former file or the whole new one, also after a crash."""
+    with replacing_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """A new file to write, beside `path`; when the block ends well it is made durable and takes the place of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with temporary.open("wb") as handle:
-            fault_point(f"write {path.name}")
-            handle.write(content)
-            handle.flush()
-            fault_point(f"fsync {path.name}")
+        fault_point(f"write {path.name}")
+        yield temporary
+        fault_point(f"fsync {path.name}")
+        with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         fault_point(f"rename {path.name}")
         temporary.replace(path)

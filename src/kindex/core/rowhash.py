@@ -1,10 +1,12 @@
 """Hashes of the rows of one table: of what names a row, of all that it holds, and their sums by the items that they touch.
 
-Texts get codes, so that each distinct one is hashed once, and a row costs a few operations of numpy.
+Texts get codes, so that each distinct one is hashed once, and a row costs a few operations of numpy. Hashes are put aside on
+disk, dealt out by the first bits of their keys, and each part is sorted by itself: memory grows with the items, not the rows.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +14,7 @@ import pyarrow.compute as pc
 
 from kindex.core.codes import Codes, coded_batches
 from kindex.core.division import mix, text_hashes
+from kindex.core.scratch import Scratch
 from kindex.core.tables import Stream, batches_of
 
 KEYS = {
@@ -26,22 +29,31 @@ ENDS = (("left_kind", "left"), ("right_kind", "right"))
 SALT = "kindex/rows"
 
 
+HASHES = np.dtype([("key", np.uint64), ("content", np.uint64)])
+
+PART = 1 << 22
+"""Rows that are sorted at a time."""
+
+
 @dataclass(frozen=True)
 class Rows:
-    """Hashes of N rows (uint64), keys ascending and each once."""
+    """`HASHES` of so many rows, keys ascending and each once. `pieces` gives some at a time, as often as it is asked."""
 
-    key_N: np.ndarray
-    content_N: np.ndarray
+    count: int
+    pieces: Callable[[], Iterator[np.ndarray]]
 
     def __len__(self) -> int:
-        return len(self.key_N)
+        return self.count
 
 
 class HashedTable:
-    """One table. Texts get codes, so that each distinct one is hashed once; a second pass is made only for repeated rows."""
+    """One table. Texts get codes, so that each distinct one is hashed once; a second pass is made only for repeated rows.
 
-    def __init__(self, kind: str, part: pa.Table | Stream) -> None:
-        self.kind, self.part, self.names = kind, part, sorted(part.schema.names)
+    What is put aside lies in nameless files below `scratch`.
+    """
+
+    def __init__(self, kind: str, part: pa.Table | Stream, scratch: Path) -> None:
+        self.kind, self.part, self.scratch, self.names = kind, part, scratch, sorted(part.schema.names)
         self.texts: dict[str, Codes] = {}
         ids = Codes()
         for name in self.names:
@@ -50,12 +62,33 @@ class HashedTable:
         self.ends = ENDS if kind == "links" else (("kind", "id"),) if kind == "items" else ((None, "id"),)
         self.evidence: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._salted: dict[str, np.ndarray] = {}
-        keys, contents = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
+        self.rows, repeated_R = self._in_order(self._dealt())
+        if len(repeated_R):
+            self._again(repeated_R)
+
+    def _dealt(self) -> list[Scratch]:
+        """The hashes of all rows in parts of about `PART`, by the first bits of their keys; and their evidence."""
+        bits = ((self.part.num_rows - 1) // PART).bit_length() if self.part.num_rows else 0
+        parts = [Scratch(self.scratch, HASHES) for _ in range(1 << bits)]
         for key_B, content_B, codes in self._hashes():
-            keys.append(key_B)
-            contents.append(content_B)
             self._touch(content_B, codes)
-        self.rows = self._in_order(np.concatenate(keys), np.concatenate(contents))
+            hashes_B = np.empty(len(key_B), HASHES)
+            hashes_B["key"], hashes_B["content"] = key_B, content_B
+            part_B = (key_B >> np.uint64(1) >> np.uint64(63 - bits)).astype(np.uint16)  # numpy shifts by 63 at most
+            ends = np.cumsum(np.bincount(part_B, minlength=len(parts)))
+            for part, some_B in zip(parts, np.split(hashes_B[np.argsort(part_B, kind="stable")], ends[:-1]), strict=True):
+                part.append(some_B)
+        return parts
+
+    def _in_order(self, parts: list[Scratch]) -> tuple[Rows, np.ndarray]:
+        """All rows in order, and the contents of those that were there more than once, ascending."""
+        whole, repeated = Scratch(self.scratch, HASHES), [np.zeros(0, np.uint64)]
+        for part in parts:
+            with part:
+                hashes_N, again_R = _distinct(part.read(0, part.rows))
+            whole.append(hashes_N)
+            repeated.append(again_R)
+        return Rows(whole.rows, whole.pieces), np.unique(np.concatenate(repeated))
 
     def _hashes(self) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]:
         """Key, content and the codes of texts, for each batch."""
@@ -91,29 +124,34 @@ class HashedTable:
                 seen_V[codes[name][rows]] = True
                 self.evidence[kind] = sum_V, seen_V
 
-    def _in_order(self, key_N: np.ndarray, content_N: np.ndarray) -> Rows:
-        order_N = np.argsort(key_N, kind="stable")
-        sorted_N = key_N[order_N]
-        if not (sorted_N[1:] == sorted_N[:-1]).any():
-            return Rows(sorted_N, content_N[order_N])
-        order_N = np.lexsort((content_N, key_N))
-        key_S, content_S = key_N[order_N], content_N[order_N]
-        first_S = np.ones(len(key_S), bool)
-        first_S[1:] = (key_S[1:] != key_S[:-1]) | (content_S[1:] != content_S[:-1])
-        keep_N = np.zeros(len(key_N), bool)
-        keep_N[order_N[first_S]] = True
-        self._again(keep_N)
-        key_S, content_S = key_S[first_S], content_S[first_S]
-        begin_K = np.flatnonzero(np.diff(key_S, prepend=key_S[:1] - np.uint64(1)))  # rows that differ under one key are summed
-        return Rows(key_S[begin_K], np.add.reduceat(content_S, begin_K))
-
-    def _again(self, keep_N: np.ndarray) -> None:
-        """The evidence of the rows kept."""
-        self.evidence, start = {}, 0
+    def _again(self, repeated_R: np.ndarray) -> None:
+        """The evidence of the rows, each once."""
+        self.evidence, seen_R = {}, np.zeros(len(repeated_R), bool)
         for _, content_B, codes in self._hashes():
-            keep_B = keep_N[start : start + len(content_B)]
-            self._touch(content_B[keep_B], {name: code_B[keep_B] for name, code_B in codes.items()})
-            start += len(content_B)
+            at_B = np.minimum(np.searchsorted(repeated_R, content_B), len(repeated_R) - 1)
+            copy_B = repeated_R[at_B] == content_B
+            row_C = np.flatnonzero(copy_B)
+            at_F, first_F = np.unique(at_B[row_C], return_index=True)
+            copy_B[row_C[first_F[~seen_R[at_F]]]] = False
+            seen_R[at_F] = True
+            self._touch(content_B[~copy_B], {name: code_B[~copy_B] for name, code_B in codes.items()})
+
+
+def _distinct(hashes_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The hashes by ascending key, each once, and the contents of rows that repeat another; rows that differ under one key
+    are summed."""
+    hashes_N = hashes_N[np.argsort(hashes_N["key"], kind="stable")]
+    key_N = hashes_N["key"]
+    if not (key_N[1:] == key_N[:-1]).any():
+        return hashes_N, np.zeros(0, np.uint64)
+    hashes_N = hashes_N[np.lexsort((hashes_N["content"], key_N))]
+    again_N = np.zeros(len(hashes_N), bool)
+    again_N[1:] = hashes_N[1:] == hashes_N[:-1]
+    once_S = hashes_N[~again_N]
+    begin_K = np.flatnonzero(np.diff(once_S["key"], prepend=once_S["key"][:1] - np.uint64(1)))
+    made_K = once_S[begin_K]
+    made_K["content"] = np.add.reduceat(once_S["content"], begin_K)
+    return made_K, hashes_N["content"][again_N]
 
 
 def _by_code(texts: Codes, code_B: np.ndarray) -> Iterator[tuple[str, slice | np.ndarray]]:

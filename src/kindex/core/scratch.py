@@ -1,16 +1,21 @@
 """Numbers of many rows that are put aside on disk while a stage runs, so that memory does not grow with the rows.
 
+A `Scratch` is read as an array is, by slices without a step or by row numbers, and written by such slices.
+
 The files have no name: the system frees them when they are closed or their process dies, however it dies. They are read and
 written, not mapped, so they are not in the process's memory.
 """
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+
+from kindex.core.tables import ROWS
 
 
 class Scratch:
@@ -18,9 +23,27 @@ class Scratch:
 
     def __init__(self, folder: Path, dtype: npt.DTypeLike) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.dtype = np.dtype(dtype)
+        self.folder, self.dtype = folder, np.dtype(dtype)
         self.rows = 0
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed by `close`
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(self.rows)
+            return self.read(start, stop)
+        order_K = np.argsort(rows, kind="stable")
+        row_K, found_K = rows[order_K], np.empty(len(rows), self.dtype)
+        for start in range(0, self.rows, ROWS):
+            first, end = np.searchsorted(row_K, (start, start + ROWS))
+            if end > first:
+                found_K[order_K[first:end]] = self.read(start, start + ROWS)[row_K[first:end] - start]
+        return found_K
+
+    def __setitem__(self, rows: slice, values_N: np.ndarray) -> None:
+        self.write(rows.start, values_N)
 
     def append(self, values_N: np.ndarray) -> None:
         self.write(self.rows, values_N)
@@ -45,6 +68,11 @@ class Scratch:
             left, at = left[count:], at + count
         return values_N
 
+    def pieces(self) -> Iterator[np.ndarray]:
+        """All rows, so many at a time as a batch of a table has at most."""
+        for start in range(0, self.rows, ROWS):
+            yield self.read(start, start + ROWS)
+
     def close(self) -> None:
         self._file.close()
 
@@ -53,3 +81,11 @@ class Scratch:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+Column = np.ndarray | Scratch
+
+
+def column(rows: int, dtype: npt.DTypeLike, folder: Path | None) -> Column:
+    """So many rows, to be written: below `folder`, or in memory when there is none."""
+    return np.empty(rows, dtype) if folder is None else Scratch(folder, dtype)

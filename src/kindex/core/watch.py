@@ -1,6 +1,7 @@
 """What a stage or an encoder tells the world while it works, and what it keeps in case it is killed."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -11,7 +12,12 @@ T = TypeVar("T")
 
 
 class Watch(Protocol):
-    """Handed to `fit`. Numbers recorded are part of the history and must not depend on the clock."""
+    """Handed to `fit`. Numbers recorded are part of the history and must not depend on the clock.
+
+    `scratch` is a folder for what does not fit in memory (see `kindex.core.scratch`); None: it must.
+    """
+
+    scratch: Path | None
 
     def bind(self, identity: Any) -> None:
         """Say what the checkpoints are of (JSON-able: digests of data, settings); `resume` gives none of another."""
@@ -36,6 +42,8 @@ class Watch(Protocol):
 
 class Silent:
     """A watch that keeps the history in memory and no checkpoint; for tests and one-off calls."""
+
+    scratch: Path | None = None
 
     def __init__(self) -> None:
         self.history: list[dict[str, float]] = []

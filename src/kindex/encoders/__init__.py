@@ -10,9 +10,9 @@ A family is a package with four names:
 It may have more, and what it lacks is trained anew whenever data change (docs/refresh.md):
 
     INDUCTIVE = True   a vector follows from the item's own rows, so a night embeds new and changed items only
-    Evidence           of a transductive family: Evidence(train) with
+    Evidence           of a transductive family: Evidence(train, scratch) with (scratch: a folder, see Watch)
                        fold(parent, remembered, touched) -> (Encoder, number of vectors made by kind),
-                       remembered() -> the table that the next night is handed as `remembered`, and
+                       remembered() -> the Stream that the next night is handed as `remembered`, and
                        agreement(encoder, without) -> how well vectors agree with what their links say now, or None
     warm(start: Encoder, train, config, *, rng, watch) -> Encoder    a fit that begins from another one and searches nothing
     Encoder.turn(rotations)    by an orthogonal matrix (D, D) for each frame of its spaces; what it can do stays as it was

@@ -2,28 +2,32 @@
 
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from kindex.core.align import Compatibility
-from kindex.core.catalogue import Catalogue, read_table
+from kindex.core.catalogue import Catalogue
 from kindex.core.delta import Changes, Fingerprint, fingerprint, read_fingerprint, touched
 from kindex.core.former import Former
 from kindex.core.params import ModelParams
 from kindex.core.refresh import Plan, Since, decide
 from kindex.core.split import Split, together
+from kindex.core.tables import opened
 
 ENDS = "rows/ends.parquet"
 
 
 @dataclass
 class Refreshing:
-    """One night of one model's training, beside the release that it starts from, if any."""
+    """One night of one model's training, beside the release that it starts from, if any. `scratch` is a folder for nameless
+    files."""
 
     params: ModelParams
     module: Any
     config: Any
     split: Split
     former: Former | None
+    scratch: Path
     made: dict[str, int] = field(default_factory=dict)  # vectors made anew, by kind
     agreement: float | None = None
     drift: float | None = None
@@ -40,10 +44,10 @@ class Refreshing:
     @cached_property
     def now(self) -> Fingerprint:
         """Rows of train; items by what their vectors follow from: train, or for an inductive family both sides."""
-        rows = fingerprint(self.split.train, self.module.NEEDS)
+        rows = fingerprint(self.split.train, self.module.NEEDS, self.scratch)
         if not self.inductive:
             return rows
-        return Fingerprint(rows.rows, fingerprint(self.whole, self.module.NEEDS).entities)
+        return Fingerprint(rows.rows, fingerprint(self.whole, self.module.NEEDS, self.scratch).entities)
 
     @cached_property
     def before(self) -> Fingerprint:
@@ -58,7 +62,7 @@ class Refreshing:
     @cached_property
     def evidence(self) -> Any:
         """The train part as the family folds items in by, or None."""
-        return self.module.Evidence(self.split.train) if hasattr(self.module, "Evidence") else None
+        return self.module.Evidence(self.split.train, self.scratch) if hasattr(self.module, "Evidence") else None
 
     def plan(self) -> Plan:
         """The policy's decision. See docs/refresh.md for its order."""
@@ -92,7 +96,7 @@ class Refreshing:
         parent = self.module.Encoder.load(self.former.files("encoder"))
         if self.inductive:
             return parent
-        encoder, self.made = self.evidence.fold(parent, read_table(self.former.file(ENDS)), self.touched)
+        encoder, self.made = self.evidence.fold(parent, opened(self.former.file(ENDS)), self.touched)
         return encoder
 
     def let_go(self) -> None:

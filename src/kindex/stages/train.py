@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from kindex.core.align import Compatibility
-from kindex.core.catalogue import write_table
 from kindex.core.errors import ConfigError
 from kindex.core.files import pretty_json, sha256_file, write_atomic
 from kindex.core.former import open_former
 from kindex.core.refresh import Plan
 from kindex.core.space import Space, write_space
 from kindex.core.split import read_split
+from kindex.core.writer import write_stream
 from kindex.encoders import configure, family, require
 from kindex.stages.keeping import aligned, embedded, keep_encoder, keep_history, unturned
 from kindex.stages.parts.job import Job
@@ -33,7 +33,7 @@ def run(job: Job) -> dict[str, Any]:
     module, config = family(params, job.key), configure(params, job.key)
     split = read_split(job.layout.out("split", params.catalogue), params.catalogue)
     require(params, job.key, split.train.tables)
-    night = Refreshing(params, module, config, split, open_former(job.layout, job.key))
+    night = Refreshing(params, module, config, split, open_former(job.layout, job.key), job.out)
     began = time.perf_counter()
     plan = night.plan()
     encoder, spaces, compatibility, plan = _delta(job, night, plan) if plan.built == "delta" else (None, {}, None, plan)
@@ -47,7 +47,8 @@ def run(job: Job) -> dict[str, Any]:
         write_space(job.out / "spaces" / f"{_file_name(kind)}.parquet", space)
     night.now.write(job.out / "rows")
     if night.evidence is not None:
-        write_table(job.out / ENDS, night.evidence.remembered())
+        links = night.evidence.remembered()
+        write_stream(job.out / ENDS, links.schema, links.batches(None))
     about = night.about(plan, compatibility)
     write_atomic(job.out / "refresh.json", pretty_json(about))
     print(told(job.key, about), flush=True)

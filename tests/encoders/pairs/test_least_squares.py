@@ -63,8 +63,10 @@ def test_many_steps_solve_each_row_exactly(block: int, monkeypatch: pytest.Monke
     dense, right_RD = dense_links(), table(20, 5, 1)
     made, _ = Matrix.both(links_of(dense))
     own = ridge(dense, dense.sum() / 30)
-    found = solve(made, table(30, 5, 0), right_RD, torch.from_numpy(own.astype(np.float32)), UNOBSERVED, steps=20)
-    wanted = closed_form(dense, right_RD.double().numpy(), own, UNOBSERVED)
+    ridge_N = torch.from_numpy(own.astype(np.float32))
+    found, turned_RD = solve(made, table(30, 5, 0), right_RD, ridge_N, UNOBSERVED, steps=20)
+    np.testing.assert_allclose(turned_RD @ turned_RD.T, right_RD @ right_RD.T, atol=1e-5)
+    wanted = closed_form(dense, turned_RD.double().numpy(), own, UNOBSERVED)
     np.testing.assert_allclose(found.numpy(), wanted, atol=1e-4)
     np.testing.assert_allclose(found[4].numpy(), 0, atol=1e-5)  # a row without links
 
@@ -73,8 +75,9 @@ def test_what_is_solved_stays() -> None:
     dense, right_RD = dense_links(), table(20, 5, 1)
     made, _ = Matrix.both(links_of(dense))
     own = torch.from_numpy(ridge(dense, dense.sum() / 30).astype(np.float32))
-    once = solve(made, table(30, 5, 0), right_RD, own, UNOBSERVED, steps=20)
-    np.testing.assert_allclose(solve(made, once, right_RD, own, UNOBSERVED).numpy(), once.numpy(), atol=1e-5)
+    once_LD, once_RD = solve(made, table(30, 5, 0), right_RD, own, UNOBSERVED, steps=20)
+    again_LD, again_RD = solve(made, once_LD, once_RD, own, UNOBSERVED)
+    np.testing.assert_allclose(again_LD @ again_RD.T, once_LD @ once_RD.T, atol=1e-5)
 
 
 @pytest.mark.parametrize("weighted", [True, False])
@@ -90,16 +93,16 @@ def test_every_half_pass_lowers_the_objective_and_the_passes_are_these(weighted:
     start = table(30, 5, 0).abs(), table(20, 5, 1).abs()
     left_LD, right_RD = scaled(made_LR, *start, UNOBSERVED)
     values, passes = [value(left_LD, right_RD)], []
-    left_LD = solve(made_LR, left_LD, right_RD, left_ridge, UNOBSERVED)
+    left_LD, right_RD = solve(made_LR, left_LD, right_RD, left_ridge, UNOBSERVED)
     values.append(value(left_LD, right_RD))
     for _ in range(3):
-        right_RD = solve(made_RL, right_RD, left_LD, right_ridge, UNOBSERVED)
+        right_RD, left_LD = solve(made_RL, right_RD, left_LD, right_ridge, UNOBSERVED)
         values.append(value(left_LD, right_RD))
-        left_LD = solve(made_LR, left_LD, right_RD, left_ridge, UNOBSERVED)
+        left_LD, right_RD = solve(made_LR, left_LD, right_RD, left_ridge, UNOBSERVED)
         values.append(value(left_LD, right_RD))
         passes.append((left_LD, right_RD))
     assert all(later < 0.9999 * former for former, later in pairwise(values)), values
-    found = alternate(made_LR, made_RL, *start, Weights(UNOBSERVED, REGULARISATION), 3)
+    found = list(alternate(made_LR, made_RL, lambda: start, Weights(UNOBSERVED, REGULARISATION), 3))
     for (left, right), (wanted_left, wanted_right) in zip(found, passes, strict=True):
         np.testing.assert_allclose(left.numpy(), wanted_left.numpy(), atol=1e-4)
         np.testing.assert_allclose(right.numpy(), wanted_right.numpy(), atol=1e-4)

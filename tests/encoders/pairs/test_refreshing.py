@@ -1,16 +1,21 @@
 """Folding a night in against slow loops: what stays, what moves, what comes and what goes."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from kindex.core.catalogue import ITEMS, LINKS, Catalogue
-from kindex.core.delta import entities, touched
+from kindex.core.delta import fingerprint, touched
 from kindex.core.errors import DamagedError
+from kindex.core.tables import streamed
 from kindex.encoders import pairs
 from kindex.encoders.parts.vocabulary import Vocabulary
 
 Links = dict[tuple[str, str], float]
+TMP = Path(tempfile.gettempdir())
 
 
 def catalogue(links: Links) -> Catalogue:
@@ -43,7 +48,7 @@ def encoder_of(links: Links, width: int = 6) -> pairs.Encoder:
 def night(before: Links, after: Links) -> tuple[pairs.Encoder, pairs.Encoder, dict[str, int]]:
     """The encoder before, the one folded, and how many vectors were made."""
     parent, evidence = encoder_of(before), pairs.Evidence(catalogue(after))
-    moved, _ = touched(*(entities(catalogue(links), ["links"]) for links in (before, after)))
+    moved, _ = touched(*(fingerprint(catalogue(links), ["links"], TMP).entities for links in (before, after)))
     folded, made = evidence.fold(parent, pairs.Evidence(catalogue(before)).remembered(), moved)
     return parent, folded, made
 
@@ -131,7 +136,7 @@ def test_a_graph_of_one_kind_of_node_has_both_ends_folded() -> None:
     before, after = graph(rows), graph([pair for pair in rows if pair != rows[0]] + [("n99", "n05")])
     parent = encoder_of(dict.fromkeys(rows, 1.0))
     parent.left, parent.right = (Vocabulary({"node": next(iter(side.ids.values()))}) for side in (parent.left, parent.right))
-    moved, _ = touched(*(entities(one, ["links"]) for one in (before, after)))
+    moved, _ = touched(*(fingerprint(one, ["links"], TMP).entities for one in (before, after)))
     folded, made = pairs.Evidence(after).fold(parent, pairs.Evidence(before).remembered(), moved)
     assert set(moved["node"]) == {*rows[0], "n05", "n99"}
     assert made == {"node": 4}  # of each link that came or went, the left end's left vector and the right end's right one
@@ -141,7 +146,7 @@ def test_a_graph_of_one_kind_of_node_has_both_ends_folded() -> None:
 
 def test_links_of_another_encoder_are_damage() -> None:
     links = planted()
-    remembered = pa.table({"left": pa.array([500], pa.int32()), "right": pa.array([0], pa.int32())})
+    remembered = streamed(pa.table({"left": pa.array([500], pa.int32()), "right": pa.array([0], pa.int32())}))
     with pytest.raises(DamagedError, match=r"rows/ends\.parquet has links of items"):
         pairs.Evidence(catalogue(links)).fold(encoder_of(links), remembered, {})
 

@@ -93,7 +93,7 @@ def test_the_quality_of_a_blend_is_that_of_the_tables_put_together() -> None:
     judge = Judge(links_of(dense & ~hidden), links_of(hidden))
     parts = [(table(60, 3, 0), table(40, 3, 1)), (5 * table(60, 4, 2), table(40, 4, 3))]
     mixes: list[tuple[float, ...]] = [(1.0, 0.0), (0.5, 0.5), (0.0, 1.0)]
-    wanted = [judge.score(*together(parts, list(mix))) for mix in mixes]
+    wanted = [judge.score(*(table.whole() for table in together(parts, list(mix)))) for mix in mixes]
     assert blend_quality(judge, parts, mixes) == pytest.approx(wanted, abs=1e-6)
     assert len(set(wanted)) == 3
     made: Callable[..., object] = blend_quality

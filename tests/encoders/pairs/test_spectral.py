@@ -123,7 +123,7 @@ def test_a_basis_is_orthonormal_and_spans_the_columns() -> None:
 
 def test_the_triangle_is_the_cholesky_factor() -> None:
     columns = np.random.default_rng(0).standard_normal((200, 12))
-    root = triangle(torch.from_numpy(columns.astype(np.float32))).numpy()
+    root = triangle(torch.from_numpy(columns.T @ columns)).numpy()
     np.testing.assert_allclose(root, np.linalg.cholesky(columns.T @ columns), atol=1e-3)
 
 
@@ -132,7 +132,7 @@ def test_the_triangle_is_the_cholesky_factor() -> None:
 )
 def test_the_triangle_of_any_columns_is_a_root_of_their_products(kind: str) -> None:
     columns = awkward(kind).astype(np.float32)
-    root = triangle(torch.from_numpy(columns)).numpy()
+    root = triangle(torch.from_numpy(columns.T @ columns).double()).numpy()
     products = columns.astype(float).T @ columns.astype(float)
     np.testing.assert_allclose(root @ root.T, products, atol=2e-4 * products.max() + 1e-12)
     assert (np.diag(root) > 0).all() and not np.triu(root, 1).any()

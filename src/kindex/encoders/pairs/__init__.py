@@ -27,7 +27,7 @@ def fit(train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Wa
     from kindex.encoders.pairs.fitting import Fit  # torch; a question to a release needs none of it
     from kindex.encoders.pairs.observed import observe
 
-    return Fit(observe(train), config, rng, watch).encoder()
+    return Fit(observe(train, watch.scratch), config, rng, watch).encoder()
 
 
 def warm(start: Encoder, train: Catalogue, config: Config, *, rng: np.random.Generator, watch: Watch) -> Encoder:
@@ -37,7 +37,7 @@ def warm(start: Encoder, train: Catalogue, config: Config, *, rng: np.random.Gen
     from kindex.encoders.pairs.observed import observe
     from kindex.encoders.pairs.warming import kept
 
-    observed = observe(train)
+    observed = observe(train, watch.scratch)
     return Fit(observed, kept(config, start, observed), rng, watch, start).encoder()
 
 

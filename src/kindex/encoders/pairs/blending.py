@@ -77,7 +77,7 @@ class Blending:
         }
         weights = {name: weight for name, weight in chosen["blend"].items() if weight}
         parts = self._beside(*(made[name] for name in weights))
-        return chosen, compressed(together(parts, list(weights.values())), self.solvers.dimensions)
+        return chosen, compressed(*together(parts, list(weights.values())), self.solvers.dimensions)
 
     def _beside(self, *works: Callable[[], Any]) -> list[Any]:
         return [work() for work in works] if self.many or self.choosing.device != "cpu" else beside(*works)

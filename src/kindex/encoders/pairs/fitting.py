@@ -10,14 +10,14 @@ from torch import Tensor
 
 from kindex.core.errors import ConfigError
 from kindex.core.watch import Watch
-from kindex.encoders.pairs.blend import Tables, compressed
+from kindex.encoders.pairs.blend import Tables, Wide, compressed
 from kindex.encoders.pairs.blending import Blending
 from kindex.encoders.pairs.choosing import Choosing
 from kindex.encoders.pairs.config import Config
 from kindex.encoders.pairs.encoder import Encoder
 from kindex.encoders.pairs.least_squares import Weights, scaled
 from kindex.encoders.pairs.matrix import Matrix
-from kindex.encoders.pairs.observed import Observed
+from kindex.encoders.pairs.observed import Observed, pieces
 from kindex.encoders.pairs.sampled import Sampled
 from kindex.encoders.pairs.search import REGULARISATION, UNOBSERVED
 from kindex.encoders.pairs.setting_aside import some_rows
@@ -62,7 +62,8 @@ class Fit:
         }.get(self.config.objective, self.sampled)()
         weights = Weights(self.chosen.get("unobserved", UNOBSERVED[0]), self.chosen.get("regularisation", REGULARISATION[0]))
         left_LD, right_RD = scaled(Matrix.of(self._links(), self.device), *tables, weights.unobserved)
-        counted = float(len(self.observed) if self.counted_P is None else self.counted_P.sum(dtype=np.float64))
+        del tables  # they are what the memory goes to
+        counted = self._counted()
         about = {
             "chosen": self.chosen,
             "trials": self.choosing.trials.rows,
@@ -84,12 +85,12 @@ class Fit:
         return tables
 
     def spectral(self) -> Tables:
-        self.chosen |= self.choosing.spectral(self.choosing.known())[0]
+        self.chosen |= self.choosing.spectral()[0]
         self._record()
         return self.solvers.spectral(self._all(), self.chosen)
 
     def least_squares(self) -> Tables:
-        self.chosen |= self.choosing.least_squares(self.choosing.known())
+        self.chosen |= self.choosing.least_squares()
         self._record()
         return self.solvers.least_squares(self._all(), self.chosen)
 
@@ -128,7 +129,7 @@ class Fit:
         """Short vectors: the first steps of Adagrad set the lengths, the spectrum, or a former fit, gives the directions."""
         if self.former:
             former_LD, former_RD = (torch.from_numpy(t).to(self.device) for t in (self.former.left_LD, self.former.right_RD))
-            left_LD, right_RD = compressed((former_LD, former_RD), dimensions)
+            left_LD, right_RD = compressed(Wide.of(former_LD), Wide.of(former_RD), dimensions)
             return _shortened(left_LD), _shortened(right_RD)
         if self.config.start == "spectral":
             left_LD, right_RD = self.solvers.start(Matrix.both(links, self.device), dimensions)
@@ -138,6 +139,12 @@ class Fit:
         drawn = [torch.from_numpy(rng.standard_normal((rows, dimensions), np.float32)) for rows in sides]
         left_LD, right_RD = (table.mul_(0.1 / dimensions**0.5).to(self.device) for table in drawn)
         return left_LD, right_RD
+
+    def _counted(self) -> float:
+        """What all links count together."""
+        if self.counted_P is None:
+            return float(len(self.observed))
+        return sum(float(self.counted_P[part].sum(dtype=np.float64)) for part in pieces(len(self.observed)))
 
     def _links(self) -> Links:
         return self.observed.links(self.counted_P)

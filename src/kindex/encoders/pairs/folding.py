@@ -17,7 +17,10 @@ import numpy as np
 from kindex.core.aside import side_by_side
 
 LINKS = 1 << 15
-"""Links whose vectors are held at a time, in float64: 64 MB at D = 256."""
+"""Links whose vectors are held at a time where a sum is made of them, in float64: 64 MB at D = 256."""
+
+TOGETHER = 1 << 10
+"""Links of the rows that are solved at once: what belongs to them stays in the processor's cache."""
 
 FLOOR = 1e-9
 """Of the largest eigenvalue: what stands in for λ where it is 0, and D is more than the links decide."""
@@ -101,11 +104,11 @@ def _gram(table_MD: np.ndarray) -> np.ndarray:
 
 
 def _runs(links_B: np.ndarray) -> list[tuple[int, int, int]]:
-    """(links, begin, end) of stretches of equal, ascending numbers, none with more than `LINKS` links together."""
+    """(links, begin, end) of stretches of equal, ascending numbers, none of several rows with more than `TOGETHER` links."""
     begins = np.flatnonzero(np.diff(links_B, prepend=-1)).tolist()
     found = []
     for begin, end in zip(begins, [*begins[1:], len(links_B)]):
         count = int(links_B[begin])
-        step = max(1, LINKS // max(count, 1))
+        step = max(1, TOGETHER // max(count, 1))
         found += [(count, first, min(first + step, end)) for first in range(begin, end, step)]
     return found

@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kindex.core.scratch import Column
 from kindex.encoders.parts.links import Links
+from kindex.encoders.parts.turning import turned
 
 BLOCK = 1 << 22
 """Links of a block of rows: what is computed for each link is held for one block at a time."""
 
 
 class Matrix:
-    """A sparse matrix (N, M) in compressed rows, float32. `value_P` is None when every link counts 1."""
+    """A sparse matrix (N, M) in compressed rows, float32. `value_P` is None when every link counts 1; links may be on disk."""
 
-    def __init__(
-        self, start_N1: np.ndarray, column_P: np.ndarray, value_P: np.ndarray | None, columns: int, device: str
-    ) -> None:
+    def __init__(self, start_N1: np.ndarray, column_P: Column, value_P: Column | None, columns: int, device: str) -> None:
         self.start_N1, self.column_P, self.value_P, self.columns, self.device = start_N1, column_P, value_P, columns, device
 
     @classmethod
@@ -35,13 +35,8 @@ class Matrix:
     @classmethod
     def both(cls, links: Links, device: str = "cpu") -> tuple[Self, Self]:
         """The links as (L, R) and as (R, L)."""
-        from scipy.sparse import csr_matrix
-
-        value_P = np.ones(len(links), np.int8) if links.value_P is None else links.value_P
-        start_L1 = links.start_L1.astype(np.int32 if len(links) < 2**31 else np.int64)
-        turned = csr_matrix((value_P, links.right_P, start_L1), (links.n_left, links.n_right)).tocsc()
-        values = None if links.value_P is None else turned.data
-        return cls.of(links, device), cls(turned.indptr.astype(np.int64), turned.indices, values, links.n_left, device)
+        start_R1, left_P, value_P = turned(links.start_L1, links.right_P, links.n_right, links.value_P)
+        return cls.of(links, device), cls(start_R1, left_P, value_P, links.n_left, device)
 
     def __len__(self) -> int:
         return len(self.start_N1) - 1

@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kindex.core.scratch import Column
+from kindex.encoders.parts.turning import turned
 from kindex.encoders.parts.vocabulary import Vocabulary
 
 Ids = Mapping[str, Sequence[str]]
@@ -18,7 +20,7 @@ class Side:
     """Links of N items in compressed rows: item n has `column_P[start_N1[n]:start_N1[n + 1]]`."""
 
     start_N1: np.ndarray
-    column_P: np.ndarray
+    column_P: Column
 
     def of(self, row_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The links of some items: their starts (T + 1) and columns."""
@@ -29,10 +31,8 @@ class Side:
 
     def turned(self, columns: int) -> "Side":
         """The same links by the other end."""
-        row_P = np.repeat(np.arange(len(self.start_N1) - 1), np.diff(self.start_N1))
-        order_P = np.argsort(self.column_P, kind="stable")
-        start_M1 = np.concatenate([[0], np.cumsum(np.bincount(self.column_P, minlength=columns))])
-        return Side(start_M1, row_P[order_P])
+        start_M1, row_P, _ = turned(self.start_N1, self.column_P, columns)
+        return Side(start_M1, row_P)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ fold of `kindex.encoders.pairs.folding`, x its vector then, and s the links then
 together (Jaccard), it becomes f(links now) + s · (x - f(links then)). A new item has s = 0, and an unchanged one is x again.
 """
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +15,12 @@ import pyarrow as pa
 from kindex.core.catalogue import Catalogue
 from kindex.core.division import text_hashes
 from kindex.core.errors import DamagedError
+from kindex.core.scratch import column
+from kindex.core.tables import Stream
 from kindex.encoders.pairs.encoder import Encoder
 from kindex.encoders.pairs.moved import Ids, Moved, Side, among, known, same
-from kindex.encoders.pairs.observed import Observed, observe
+from kindex.encoders.pairs.observed import Observed, observe, pieces
+from kindex.encoders.parts.links import rows_of
 
 SLIGHT = 0.02
 """Links that changed, as a share of those then and now, up to which an item stays: one in a hundred says nothing new."""
@@ -24,23 +29,32 @@ SAMPLE = 1024
 """Items of each side by which the agreement is measured."""
 
 
-class Evidence:
-    """The train links, read once, for folding in what changed, and for what the next night needs."""
+ENDS = pa.schema([("left", pa.int32()), ("right", pa.int32())])
 
-    def __init__(self, train: Catalogue) -> None:
-        self.observed: Observed = observe(train)
+
+class Evidence:
+    """The train links, read once, for folding in what changed, and for what the next night needs. Many of them are put aside
+    below `scratch`."""
+
+    def __init__(self, train: Catalogue, scratch: Path | None = None) -> None:
+        self.observed: Observed = observe(train, scratch)
 
     @cached_property
     def _sides(self) -> dict[str, Side]:
         left = Side(self.observed.start_L1, self.observed.right_P)
         return {"left": left, "right": left.turned(len(self.observed.right))}
 
-    def remembered(self) -> pa.Table:
+    def remembered(self) -> Stream:
         """The links as rows of the encoder's vocabularies: `left`, `right` (int32), ascending."""
-        left_P = self.observed.left_rows()
-        return pa.table({"left": left_P, "right": self.observed.right_P})
 
-    def fold(self, parent: Encoder, remembered: pa.Table, touched: Ids) -> tuple[Encoder, dict[str, int]]:
+        def batches(columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+            for part in pieces(len(self.observed)):
+                ends = [rows_of(self.observed.start_L1, part), self.observed.right_P[part]]
+                yield pa.RecordBatch.from_arrays([pa.array(end) for end in ends], schema=ENDS).select(columns or ENDS.names)
+
+        return Stream(ENDS, len(self.observed), batches)
+
+    def fold(self, parent: Encoder, remembered: Stream, touched: Ids) -> tuple[Encoder, dict[str, int]]:
         """The parent's encoder with the items of today, and how many vectors were made, by kind.
 
         `remembered` are the parent's links, `touched` the ids by kind that are new or have other links than then. Right items
@@ -63,11 +77,17 @@ class Evidence:
                 counts[kind] = counts.get(kind, 0) + int(made[span].sum())
         return folded, counts
 
-    def _before(self, parent: Encoder, remembered: pa.Table) -> dict[str, Side]:
-        left_P, right_P = (remembered[name].to_numpy() for name in ("left", "right"))
-        if left_P.max(initial=-1) >= len(parent.left) or right_P.max(initial=-1) >= len(parent.right):
-            raise DamagedError("rows/ends.parquet has links of items that the encoder of its release does not know")
-        left = Side(np.searchsorted(left_P, np.arange(len(parent.left) + 1)), right_P)
+    def _before(self, parent: Encoder, remembered: Stream) -> dict[str, Side]:
+        degree_L = np.zeros(len(parent.left), np.int64)
+        right_P, first = column(remembered.num_rows, np.int32, self.observed.scratch), 0
+        for batch in remembered.batches(ENDS.names):
+            left_B, right_B = (batch[name].to_numpy() for name in ENDS.names)
+            if left_B.max() >= len(parent.left) or right_B.max() >= len(parent.right):
+                raise DamagedError("rows/ends.parquet has links of items that the encoder of its release does not know")
+            degree_L += np.bincount(left_B, minlength=len(degree_L))
+            right_P[first : first + len(right_B)] = right_B
+            first += len(right_B)
+        left = Side(np.concatenate([[0], np.cumsum(degree_L)]), right_P)
         return {"left": left, "right": left.turned(len(parent.right))}
 
     def _made(
@@ -108,7 +128,7 @@ class Evidence:
     def _last(self, folded: Encoder, right: Moved, left: Moved) -> int:
         """Right items whose links are all of new left items could not be made first: they follow from those. How many."""
         count = 0
-        start_R1, left_P = self._sides["right"].start_N1, self._sides["right"].column_P
+        start_R1, left_P = self._sides["right"].start_N1, self._sides["right"].column_P[:]
         known_P1 = np.concatenate([[0], np.cumsum(left.former_N[left_P] >= 0)])
         for kind, span in right.spans.items():
             row_S = np.arange(span.start, span.stop)

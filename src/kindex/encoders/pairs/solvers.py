@@ -1,5 +1,6 @@
 """The two solvers without epochs, as a fit uses them: each is told its settings, and starts from the same spectrum."""
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +35,8 @@ class Solvers:
     def least_squares(self, matrices: Matrices, settings: Mapping[str, Any], start: Tables | None = None) -> Tables:
         """`start` where there is one of these links already."""
         weights = Weights(settings["unobserved"], settings["regularisation"])
-        return alternate(*matrices, *(start or self.start(matrices)), weights, settings["iterations"])[-1]
+        passes = alternate(*matrices, lambda: start or self.start(matrices), weights, settings["iterations"])
+        return deque(passes, maxlen=1).pop()
 
     def start(self, matrices: Matrices, dimensions: int | None = None) -> Tables:
         """Where the others begin: the spectrum of the evenly normalised links."""

@@ -54,8 +54,8 @@ def spectral(
         return (matrix_RL @ table_LW.mul_(left_L1)).mul_(right_R1)
 
     basis_LW = to_left(torch.from_numpy(rng.standard_normal((n_right, width), np.float32)).to(left_L1.device))
-    for _ in range(steps):
-        seen_RW = to_right(orthonormal(basis_LW))
+    for step in range(steps):
+        seen_RW = to_right(orthonormal(basis_LW, times=1) if step else basis_LW)  # only the last must be exact
         del basis_LW
         basis_LW = to_left(seen_RW)
         del seen_RW
@@ -74,14 +74,14 @@ def _padded(part: Tensor, dimensions: int) -> Tensor:
     return torch.nn.functional.pad(part, (0, missing)) if missing else part
 
 
-def orthonormal(table_NW: Tensor) -> Tensor:
+def orthonormal(table_NW: Tensor, times: int = 2) -> Tensor:
     """Columns of the same span with unit lengths and right angles, in place: Cholesky-QR, twice (Yamamoto et al. 2015).
 
-    A column that adds nothing to the others comes out small instead of unit.
+    A column that adds nothing to the others comes out small instead of unit. Once is enough between steps of an iteration.
     """
     table_NW.div_(largest(table_NW).clamp(min=1e-30))  # squares of float32 reach neither infinity nor zero
-    for _ in range(2):
-        root_WW = triangle(table_NW)
+    for _ in range(times):
+        root_WW = triangle((table_NW.T @ table_NW).double())
         inverse_WW = torch.linalg.solve_triangular(root_WW, torch.eye(len(root_WW)).to(root_WW), upper=False)
         onto_WW = inverse_WW.T.float().contiguous()
         for rows in table_NW.split(BLOCK):
@@ -94,12 +94,11 @@ def largest(table_NW: Tensor) -> Tensor:
     return torch.maximum(table_NW.amax(), -table_NW.amin())
 
 
-def triangle(table_NW: Tensor) -> Tensor:
-    """Lower triangle C (W, W) with C Cᵀ = the Gram matrix, float64; a ridge makes up for columns that add nothing.
+def triangle(gram_WW: Tensor) -> Tensor:
+    """Lower triangle C (W, W) with C Cᵀ = a Gram matrix, float64; a ridge makes up for columns that add nothing.
 
     The ridge is as small as will do: a Gram matrix in float32 can have eigenvalues below 0 by a little more than rounding.
     """
-    gram_WW = (table_NW.T @ table_NW).double()
     largest = gram_WW.diagonal().amax().clamp(min=1e-30)
     for share in (1e-7, 1e-6, 1e-5, 1e-4):
         root_WW, failed = torch.linalg.cholesky_ex(gram_WW + share * largest * torch.eye(len(gram_WW)).to(gram_WW))

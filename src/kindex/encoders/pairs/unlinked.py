@@ -23,12 +23,13 @@ class Unlinked:
         self.end_R = np.cumsum(tickets_R)
         self.total = int(self.end_R[-1]) if len(self.end_R) else 0
         self.start_L1 = known.start_L1
-        own_P = tickets_R[known.right_P]
+        right_P = known.right_P[:]
+        own_P = tickets_R[right_P]
         self.owned_P1 = np.concatenate([[0], np.cumsum(own_P)])
         self.free_L = self.total - np.diff(self.owned_P1[known.start_L1])
         left_P = known.left_P()
         # how many tickets a left row has left before each of its links, made one ascending list of all left rows
-        before_P = self.end_R[known.right_P] - own_P - (self.owned_P1[:-1] - self.owned_P1[known.start_L1[left_P]])
+        before_P = self.end_R[right_P] - own_P - (self.owned_P1[:-1] - self.owned_P1[known.start_L1[left_P]])
         self.skip_P = left_P * np.int64(self.total) + before_P
 
     def draw(self, left_B: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

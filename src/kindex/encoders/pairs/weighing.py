@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kindex.core.errors import ConfigError, choices
+from kindex.core.scratch import Column, column
 from kindex.encoders.pairs.config import Config
 from kindex.encoders.pairs.observed import Observed, pieces
 from kindex.encoders.pairs.search import MARGIN, Trials, best
@@ -19,11 +20,11 @@ LIGHTEST, HEAVIEST = np.float32(1e-6), np.float32(1e6)
 """What a link counts at least and at most: one that counted nothing would leave its items without a vector, and squares of
 what counts more would leave float32."""
 
-Probe = Callable[[np.ndarray | None], float | None]
+Probe = Callable[[Column | None], float | None]
 """From what each link counts to how well a small model ranks the links set aside."""
 
 
-def weigh(observed: Observed, config: Config, probe: Probe, trials: Trials) -> tuple[np.ndarray | None, dict[str, Any]]:
+def weigh(observed: Observed, config: Config, probe: Probe, trials: Trials) -> tuple[Column | None, dict[str, Any]]:
     """What each link counts (P float32; None: 1 for all), and the settings behind it.
 
     Raises `ConfigError` for a weight of a kind that there is not.
@@ -49,7 +50,8 @@ def weigh(observed: Observed, config: Config, probe: Probe, trials: Trials) -> t
     if config.weight_power is None and observed.weight_P is not None:
         now |= best(trials, "weights", [{"weight_power": power} for power in WEIGHT_POWERS], made, MARGIN)
     if config.half_life_days is None and observed.time_P is not None:
-        span = (float(observed.time_P.max()) - float(observed.time_P.min())) / 86_400
+        time_P = observed.time_P[:]
+        span = (float(time_P.max()) - float(time_P.min())) / 86_400
         now |= best(trials, "dates", [{"half_life_days": round(part * span, 3)} for part in HALF_LIVES], made, MARGIN)
     if config.kind_weights is None and len(kinds) > 1:
         for kind in kinds:
@@ -61,30 +63,35 @@ def weigh(observed: Observed, config: Config, probe: Probe, trials: Trials) -> t
 
 def strength(
     observed: Observed, weight_power: float, half_life_days: float, kind_weights: Mapping[str, float]
-) -> np.ndarray | None:
+) -> Column | None:
     """What each link counts: weight ** power · weight of its kind · 1/2 for each half life of age; None when 1 for all.
 
     Weights are first divided by their geometric mean, so that a power changes no more than the differences between links.
     """
-    counted_P = np.empty(len(observed), np.float32)
-    mean, latest, weight_R = 0.0, 0.0, None
-    if observed.weight_P is not None and weight_power:
-        mean = sum(float(_log(observed.weight_P[part]).sum()) for part in pieces(len(observed))) / len(observed)
-    if observed.time_P is not None and half_life_days:
-        latest = float(observed.time_P.max())
+    weight_P = observed.weight_P if weight_power else None
+    time_P = observed.time_P if half_life_days else None
+    weight_R = None
     if any(weight != 1 for weight in kind_weights.values()):
         weight_R = np.array([kind_weights.get(kind, 1.0) for kind in observed.right.ids])[observed.right_kind_R]
-    for part in pieces(len(observed)):
+    if weight_P is None and time_P is None and weight_R is None:
+        return None
+    counted_P, even = column(len(observed), np.float32, observed.scratch), True
+    parts = list(pieces(len(observed)))
+    mean = 0.0 if weight_P is None else sum(float(_log(weight_P[part]).sum()) for part in parts) / len(observed)
+    latest = 0.0 if time_P is None else float(max(time_P[part].max() for part in parts))
+    for part in parts:
         log_B = np.zeros(part.stop - part.start)
-        if observed.weight_P is not None and weight_power:
-            log_B += weight_power * (_log(observed.weight_P[part]) - mean)
-        if observed.time_P is not None and half_life_days:
-            log_B -= math.log(2) * ((latest - observed.time_P[part].astype(np.float64)) / (86_400 * half_life_days))
+        if weight_P is not None:
+            log_B += weight_power * (_log(weight_P[part]) - mean)
+        if time_P is not None:
+            log_B -= math.log(2) * ((latest - time_P[part].astype(np.float64)) / (86_400 * half_life_days))
         counted_B = np.exp(np.clip(log_B, -100, 100))
         if weight_R is not None:
             counted_B *= weight_R[observed.right_P[part]]
-        counted_P[part] = counted_B.clip(LIGHTEST, HEAVIEST)
-    return None if (counted_P == 1).all() else counted_P
+        counted_B = counted_B.clip(LIGHTEST, HEAVIEST).astype(np.float32)
+        counted_P[part] = counted_B
+        even = even and bool((counted_B == 1).all())
+    return None if even else counted_P
 
 
 def _log(weight_B: np.ndarray) -> np.ndarray:

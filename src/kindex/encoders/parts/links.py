@@ -6,18 +6,21 @@ from typing import Self
 
 import numpy as np
 
+from kindex.core.scratch import Column
+
 
 @dataclass(frozen=True)
 class Links:
     """Compressed sparse rows: the right rows of left row i are `right_P[start_L1[i] : start_L1[i + 1]]`, ascending.
 
-    `value_P` says what each link counts (float32); None is 1 for all.
+    `value_P` says what each link counts (float32); None is 1 for all. Links on disk are for reading by slices: what asks for
+    the links of single rows needs arrays.
     """
 
     start_L1: np.ndarray
-    right_P: np.ndarray
+    right_P: Column
     n_right: int
-    value_P: np.ndarray | None = None
+    value_P: Column | None = None
 
     @classmethod
     def of(cls, left_P: np.ndarray, right_P: np.ndarray, n_left: int, n_right: int) -> Self:
@@ -39,7 +42,7 @@ class Links:
 
     @cached_property
     def right_degree_R(self) -> np.ndarray:
-        return np.bincount(self.right_P, minlength=self.n_right)
+        return np.bincount(self.right_P[:], minlength=self.n_right)
 
     def left_P(self) -> np.ndarray:
         """The left row of each link (P int32)."""
@@ -56,3 +59,10 @@ class Links:
         """The P links of a batch: position in the batch (P) and right row (P)."""
         place_P, at_P = self.places(left_B)
         return place_P, self.right_P[at_P]
+
+
+def rows_of(start_N1: np.ndarray, part: slice) -> np.ndarray:
+    """The row of each of some links (int32), where row n has the links `start_N1[n]` to `start_N1[n + 1]`."""
+    top, bottom = np.searchsorted(start_N1, (part.start, part.stop - 1), side="right") - 1
+    links = np.diff(np.clip(start_N1[top : bottom + 2], part.start, part.stop))
+    return np.repeat(np.arange(top, bottom + 1, dtype=np.int32), links)

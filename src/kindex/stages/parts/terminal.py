@@ -39,6 +39,7 @@ class TerminalWatch:
         self.title = title
         self.history = history
         self.checkpoint = checkpoint
+        self.scratch: Path | None = history.parent
         self.identity = ""
 
     def bind(self, identity: Any) -> None:
