@@ -27,7 +27,10 @@ def reason(changes: Any, settings: Sequence[str] = ()) -> str:
         return f"{_listed(changed)} changed"
     if outs:
         states = set(outs.values())
-        return f"{_listed(list(outs))} {'is missing' if states == {'deleted'} else 'is not what was recorded'}"
+        if states == {"not in cache"}:  # nor can the run cache have it: a new clone, or the cache was emptied
+            return FIRST_TIME
+        verb = "is" if len(outs) == 1 else "are"
+        return f"{_listed(list(outs))} {verb} {'missing' if states == {'deleted'} else 'not what was recorded'}"
     return _listed([str(part) for part in changes])
 
 

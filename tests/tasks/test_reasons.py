@@ -12,6 +12,8 @@ from tasks.reasons import FIRST_TIME, changed_inputs, changed_leaves, reason, se
         ([{"changed deps": {"params.yaml": {"models.m": "modified"}}}], ["models.m.seed"], "models.m.seed changed"),
         ([{"changed deps": dict.fromkeys("abcde", "modified")}], [], "a, b, c and 2 more changed"),
         ([{"changed outs": {"y": "modified"}}], [], "y is not what was recorded"),
+        ([{"changed outs": {"y": "modified", "z": "not in cache"}}], [], "y and z are not what was recorded"),
+        ([{"changed outs": {"y": "not in cache", "z": "not in cache"}}], [], FIRST_TIME),
         (["changed command"], [], "the command in dvc.yaml changed"),
         (["always changed"], [], "always changed"),
     ],
