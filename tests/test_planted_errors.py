@@ -31,7 +31,7 @@ PLANTS = {
     "negatives that may be known links": (
         "encoders/pairs/unlinked.py",
         "self.end_R[right_P] - own_P - (",
-        "self.end_R[known.right_P] - (",
+        "self.end_R[right_P] - (",
         "tests/encoders/test_pairs_sampled.py",
     ),
     "a cosine that is learnt as a dot product": (
