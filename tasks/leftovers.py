@@ -59,19 +59,22 @@ def descendants(pid: int) -> list[int]:
 
 def started(pid: int) -> str:
     """When the process began, in the kernel's ticks; an empty string when there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+    return _stat(pid)[1]
 
 
 def _lives(pid: int, began: str) -> bool:
     """Whether that process still holds anything: a zombie does not."""
+    state, when = _stat(pid)
+    return state not in ("", "Z", "X") and when == began
+
+
+def _stat(pid: int) -> tuple[str, str]:
+    """The state of a process and when it began, as proc(5) has them; empty strings when there is none."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return False
-    return fields[0] not in "ZX" and fields[19] == began
+        return fields[0], fields[19]
+    except (OSError, IndexError):
+        return "", ""
 
 
 def _command(pid: int) -> bytes:
