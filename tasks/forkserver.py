@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from kindex.stages.parts.handover import ADDRESS
+from kindex.stages.parts.running import thread_variables
 
 
 class ForkServer:
@@ -24,11 +25,10 @@ class ForkServer:
         if sys.platform != "linux" or (self._process and self._process.poll() is None):
             return
         name = f"kindex-{os.getpid()}-{secrets.token_hex(8)}"
-        own = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "kindex.stages.forkserver", name],
             cwd=self.root,
-            env={**os.environ, **own, "OMP_WAIT_POLICY": "passive"},
+            env={**os.environ, **thread_variables(1)},
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches a stage once: through its command
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kindex.core.scratch import Scratch, column
+from kindex.core.scratch import Scratch, by_part, column, occurrences
 
 
 @pytest.fixture
@@ -50,3 +50,16 @@ def test_rows_that_were_never_written_are_zeros_and_a_file_cut_short_is_an_error
 def test_a_column_is_an_array_where_no_folder_is_given(tmp_path: Path) -> None:
     assert isinstance(column(3, np.float32, None), np.ndarray)
     assert isinstance(column(3, np.float32, tmp_path), Scratch)
+
+
+@pytest.mark.parametrize("parts", [[], [3], [2, 0, 2, 2, 5, 0], [1] * 9])
+def test_rows_by_part_are_those_of_a_loop(parts: list[int]) -> None:
+    found = [(part, row_K.tolist()) for part, row_K in by_part(np.array(parts, np.uint16), 6)]
+    assert found == [(part, rows) for part in range(6) if (rows := [row for row, one in enumerate(parts) if one == part])]
+
+
+def test_occurrences_are_counted_on_disk_as_in_memory(both: tuple[np.ndarray, Scratch]) -> None:
+    row_N = both[0] % 11
+    both[1][0:100] = row_N
+    for column_N in (row_N, both[1]):
+        assert occurrences(column_N, 13).tolist() == [row_N.tolist().count(number) for number in range(13)]

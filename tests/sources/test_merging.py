@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from kindex.core import tables
+from kindex.core import scratch, tables
 from kindex.sources.parts import merging
 from kindex.sources.parts.merging import link_batches, merged
 
@@ -42,7 +42,8 @@ def by_loop(rows: list[dict]) -> tuple[list[dict], int, list[int]]:
 @pytest.mark.parametrize("part", [1 << 22, 50])
 def test_merged_as_by_a_loop(tmp_path, monkeypatch, part, batch):
     monkeypatch.setattr(merging, "PART", part)
-    monkeypatch.setattr(merging, "ROWS", 64)
+    for module in (merging, scratch):
+        monkeypatch.setattr(module, "ROWS", 64)
     rows = rows_of(600, part % 7)
     table = pa.Table.from_pylist(rows)
     found = merged(iter(table.to_batches(batch)), ["weight", "time", "heldout", "place"], tmp_path / "scratch")

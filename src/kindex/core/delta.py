@@ -23,8 +23,9 @@ from kindex.core.tables import reading
 ENTITIES = pa.schema([("kind", pa.string()), ("id", pa.string()), ("evidence", pa.uint64())])
 """What touches each item; ascending by kind and id."""
 
-NAMES = ("key", "content")
-"""Of `HASHES`."""
+
+ROW = pa.schema([(name, pa.from_numpy_dtype(HASHES[name])) for name in HASHES.names or ()])
+"""`HASHES` in a file."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,9 @@ class Fingerprint:
         """One Parquet file for each table, and `entities.parquet`; equal catalogues give equal bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         for kind, rows in self.rows.items():
-            schema = pa.schema([(name, pa.uint64()) for name in NAMES])
-            with pq.ParquetWriter(folder / f"{kind}.parquet", schema, compression="zstd", compression_level=3) as file:
+            with pq.ParquetWriter(folder / f"{kind}.parquet", ROW, compression="zstd", compression_level=3) as file:
                 for piece_N in rows.pieces():
-                    file.write_table(pa.table({name: np.ascontiguousarray(piece_N[name]) for name in NAMES}))
+                    file.write_table(pa.table({name: np.ascontiguousarray(piece_N[name]) for name in ROW.names}))
         write_table(folder / "entities.parquet", self.entities)
 
 
@@ -100,7 +100,7 @@ def read_fingerprint(folder: Path, tables: Sequence[str]) -> Fingerprint:
     for kind in tables:
         path = folder / f"{kind}.parquet"
         with reading(path), pq.ParquetFile(path) as file:
-            if [(field.name, field.type) for field in file.schema_arrow] != [(name, pa.uint64()) for name in NAMES]:
+            if not file.schema_arrow.equals(ROW):
                 raise DamagedError(f"{path} holds no hashes of rows")
             rows[kind] = Rows(file.metadata.num_rows, partial(_pieces, path))
     return Fingerprint(rows, _columns(folder / "entities.parquet", ENTITIES.names).cast(ENTITIES))
@@ -112,7 +112,7 @@ def _pieces(path: Path) -> Iterator[np.ndarray]:
         for number in range(file.num_row_groups):
             table = file.read_row_group(number)
             piece_N = np.empty(table.num_rows, HASHES)
-            for name in NAMES:
+            for name in ROW.names:
                 piece_N[name] = table[name].to_numpy()
             key_N = piece_N["key"]
             if (key_N[1:] <= key_N[:-1]).any() or int(key_N[0]) <= last:

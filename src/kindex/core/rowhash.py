@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from kindex.core.codes import Codes, coded_batches
 from kindex.core.division import mix, text_hashes
-from kindex.core.scratch import Scratch
+from kindex.core.scratch import Scratch, by_part
 from kindex.core.tables import Stream, batches_of
 
 KEYS = {
@@ -75,9 +75,8 @@ class HashedTable:
             hashes_B = np.empty(len(key_B), HASHES)
             hashes_B["key"], hashes_B["content"] = key_B, content_B
             part_B = (key_B >> np.uint64(1) >> np.uint64(63 - bits)).astype(np.uint16)  # numpy shifts by 63 at most
-            ends = np.cumsum(np.bincount(part_B, minlength=len(parts)))
-            for part, some_B in zip(parts, np.split(hashes_B[np.argsort(part_B, kind="stable")], ends[:-1]), strict=True):
-                part.append(some_B)
+            for part, row_K in by_part(part_B, len(parts)):
+                parts[part].append(hashes_B[row_K])
         return parts
 
     def _in_order(self, parts: list[Scratch]) -> tuple[Rows, np.ndarray]:

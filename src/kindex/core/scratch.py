@@ -69,9 +69,9 @@ class Scratch:
         return values_N
 
     def pieces(self) -> Iterator[np.ndarray]:
-        """All rows, so many at a time as a batch of a table has at most."""
-        for start in range(0, self.rows, ROWS):
-            yield self.read(start, start + ROWS)
+        """All rows, `ROWS` at a time."""
+        for part in pieces(self.rows):
+            yield self[part]
 
     def close(self) -> None:
         self._file.close()
@@ -84,6 +84,28 @@ class Scratch:
 
 
 Column = np.ndarray | Scratch
+
+
+def pieces(rows: int) -> Iterator[slice]:
+    """`ROWS` of so many rows at a time: temporaries as long as a column would be most of the memory."""
+    for start in range(0, rows, ROWS):
+        yield slice(start, min(start + ROWS, rows))
+
+
+def by_part(part_N: np.ndarray, parts: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Each of the parts 0 to `parts` - 1 that has rows, with their numbers, ascending. A narrow type of `part_N` is faster."""
+    order_N = np.argsort(part_N, kind="stable")
+    end_Q = np.cumsum(np.bincount(part_N, minlength=parts))
+    for part in np.flatnonzero(np.diff(end_Q, prepend=0)).tolist():
+        yield part, order_N[end_Q[part - 1] if part else 0 : end_Q[part]]
+
+
+def occurrences(row_N: Column, rows: int) -> np.ndarray:
+    """How often each of the numbers 0 to `rows` - 1 occurs (int64)."""
+    found = np.zeros(rows, np.int64)
+    for piece in pieces(len(row_N)):
+        found += np.bincount(row_N[piece], minlength=rows)
+    return found
 
 
 def column(rows: int, dtype: npt.DTypeLike, folder: Path | None) -> Column:

@@ -26,7 +26,7 @@ def test_links_on_disk_make_the_same_vectors(
 ) -> None:
     monkeypatch.setattr(fitting, "MANY", 100)
     monkeypatch.setattr(fitting, "SOME", 120)
-    monkeypatch.setattr(observed, "ROWS", 50)
+    monkeypatch.setattr("kindex.core.scratch.ROWS", 50)
     rows = shuffled(weighted, weighted, one_kind)
     rows = sorted(rows, key=lambda row: (row["left_kind"], row["left"].encode(), row["right_kind"], row["right"].encode()))
     config = pairs.Config(dimensions=4, **settings)

@@ -57,9 +57,8 @@ class Choosing:
 
     def apart(self) -> Self:
         """The same without trials, for a choice that is made beside others: its trials are joined to these when all are."""
-        assert self.judge  # made once, and shared
         other = copy(self)
-        other.trials = Trials()
+        other.judge, other.trials = self.judge, Trials()  # the judge is made once, and shared
         return other
 
     def known(self) -> Matrices:

@@ -12,10 +12,9 @@ from kindex.core.align import turned
 from kindex.core.catalogue import Catalogue
 from kindex.core.errors import DamagedError
 from kindex.core.files import pretty_json, read_json, write_atomic
-from kindex.core.scratch import Column
+from kindex.core.scratch import Column, pieces
 from kindex.core.space import CONTEXT, Space
 from kindex.encoders.pairs.folding import LIGHTEST, Folding
-from kindex.encoders.pairs.observed import pieces
 from kindex.encoders.parts.arrays import load_arrays, save_arrays
 from kindex.encoders.parts.vocabulary import Vocabulary
 

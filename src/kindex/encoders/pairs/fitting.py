@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kindex.core.errors import ConfigError
+from kindex.core.scratch import pieces
 from kindex.core.watch import Watch
 from kindex.encoders.pairs.blend import Tables, Wide, compressed
 from kindex.encoders.pairs.blending import Blending
@@ -17,7 +18,7 @@ from kindex.encoders.pairs.config import Config
 from kindex.encoders.pairs.encoder import Encoder
 from kindex.encoders.pairs.least_squares import Weights, scaled
 from kindex.encoders.pairs.matrix import Matrix
-from kindex.encoders.pairs.observed import Observed, pieces
+from kindex.encoders.pairs.observed import Observed
 from kindex.encoders.pairs.sampled import Sampled
 from kindex.encoders.pairs.search import REGULARISATION, UNOBSERVED
 from kindex.encoders.pairs.setting_aside import some_rows

@@ -1,6 +1,5 @@
 """The links of a catalogue by row number, read in batches; on disk where they are many."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +10,9 @@ import pyarrow as pa
 from kindex.core.catalogue import Catalogue
 from kindex.core.codes import Codes, coded_batches
 from kindex.core.errors import DataGateError
-from kindex.core.scratch import Column, column
+from kindex.core.scratch import Column, column, occurrences, pieces
 from kindex.encoders.parts.links import Links
 from kindex.encoders.parts.vocabulary import Vocabulary
-
-ROWS = 1 << 22
-"""Links that are looked at together: whole-length temporaries would be most of the memory at a hundred million."""
 
 ON_DISK = 1 << 24
 """Links from which on they are put aside, some at a time in memory."""
@@ -85,12 +81,6 @@ def observe(train: Catalogue, scratch: Path | None = None) -> Observed:
 ENDS = (("left", "left_kind"), ("right", "right_kind"))
 
 
-def pieces(count: int) -> Iterator[slice]:
-    """`ROWS` links at a time."""
-    for first in range(0, count, ROWS):
-        yield slice(first, min(first + ROWS, count))
-
-
 def _numbered(ids: Codes, kinds: Codes, id_P: Column, kind_P: Column) -> Vocabulary:
     """The vocabulary of P (id, kind) pairs of codes. `id_P` is changed into the row of each, in place."""
     id_rank_V, kind_rank_K = ids.sort(), kinds.sort()
@@ -132,7 +122,7 @@ def _in_order(
         else:
             code_P.sort()
         left_P, right_P = (part_P.astype(np.int32) for part_P in np.divmod(code_P, len(right)))
-    degree_L = counts(left_P, len(left))
+    degree_L = occurrences(left_P, len(left))
     return Observed(left, right, np.concatenate([[0], np.cumsum(degree_L)]), right_P, *more, scratch)
 
 
@@ -141,11 +131,3 @@ def _ascends(left_P: Column, right_P: Column, part: slice) -> bool:
     left_B, right_B = left_P[piece], right_P[piece]
     step_B = left_B[1:] - left_B[:-1]
     return bool(((step_B > 0) | ((step_B == 0) & (right_B[1:] >= right_B[:-1]))).all())
-
-
-def counts(row_P: Column, rows: int) -> np.ndarray:
-    """How often each row occurs (int64)."""
-    found = np.zeros(rows, np.int64)
-    for part in pieces(len(row_P)):
-        found += np.bincount(row_P[part], minlength=rows)
-    return found

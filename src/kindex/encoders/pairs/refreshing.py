@@ -15,11 +15,11 @@ import pyarrow as pa
 from kindex.core.catalogue import Catalogue
 from kindex.core.division import text_hashes
 from kindex.core.errors import DamagedError
-from kindex.core.scratch import column
+from kindex.core.scratch import column, pieces
 from kindex.core.tables import Stream
 from kindex.encoders.pairs.encoder import Encoder
 from kindex.encoders.pairs.moved import Ids, Moved, Side, among, known, same
-from kindex.encoders.pairs.observed import Observed, observe, pieces
+from kindex.encoders.pairs.observed import Observed, observe
 from kindex.encoders.parts.links import rows_of
 
 SLIGHT = 0.02

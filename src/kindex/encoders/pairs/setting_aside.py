@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kindex.core.scratch import occurrences
 from kindex.core.split import fraction
-from kindex.encoders.pairs.observed import Observed, counts
+from kindex.encoders.pairs.observed import Observed
 from kindex.encoders.parts.vocabulary import Vocabulary
 
 JUDGED = 4000
@@ -37,7 +38,7 @@ def set_aside(observed: Observed, share: float | None) -> np.ndarray:
         hidden_P[first:end] = (fraction(both_P) < share) & asked_L[left_P]
     at_H = np.flatnonzero(hidden_P)
     rows = (np.searchsorted(observed.start_L1, at_H, side="right") - 1, observed.right_P[at_H])
-    degrees = (np.diff(observed.start_L1), counts(observed.right_P, len(observed.right)))
+    degrees = (np.diff(observed.start_L1), occurrences(observed.right_P, len(observed.right)))
     # both sides by the links that are hidden now: one after the other would part a link from its reverse
     keep = [degree_V > np.bincount(row_H, minlength=len(degree_V)) for row_H, degree_V in zip(rows, degrees, strict=True)]
     hidden_P[at_H] = keep[0][rows[0]] & keep[1][rows[1]]

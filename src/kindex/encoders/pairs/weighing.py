@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from kindex.core.errors import ConfigError, choices
-from kindex.core.scratch import Column, column
+from kindex.core.scratch import Column, column, pieces
 from kindex.encoders.pairs.config import Config
-from kindex.encoders.pairs.observed import Observed, pieces
+from kindex.encoders.pairs.observed import Observed
 from kindex.encoders.pairs.search import MARGIN, Trials, best
 
 WEIGHT_POWERS = (0.0, 0.25, 0.5)

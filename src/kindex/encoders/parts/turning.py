@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from kindex.core.scratch import Column, Scratch
+from kindex.core.scratch import Column, Scratch, by_part, occurrences, pieces
 from kindex.encoders.parts.links import rows_of
 
 PART = 1 << 22
@@ -28,10 +28,7 @@ def turned(start_N1: np.ndarray, column_P: Column, columns: int, value_P: Column
 
 def _on_disk(start_N1: np.ndarray, column_P: Scratch, columns: int, value_P: Column | None) -> Turned:
     """Links are dealt out by their columns to parts that fit in memory, and each part is sorted (Knuth, TAOCP 3, 5.4.9)."""
-    degree_M = np.zeros(columns, np.int64)
-    for column_B in column_P.pieces():
-        degree_M += np.bincount(column_B, minlength=columns)
-    start_M1 = np.concatenate([[0], np.cumsum(degree_M)])
+    start_M1 = np.concatenate([[0], np.cumsum(occurrences(column_P, columns))])
     part_M = (start_M1[:-1] // PART).astype(np.uint16)
     begins = start_M1[np.searchsorted(part_M, np.arange(int(part_M[-1]) + 2))]
     with Scratch(column_P.folder, [("column", np.int32), ("row", np.int32), ("value", np.float32)]) as dealt:
@@ -51,17 +48,12 @@ def _deal(
     start_N1: np.ndarray, column_P: Scratch, value_P: Column | None, part_M: np.ndarray, next_Q: np.ndarray, dealt: Scratch
 ) -> None:
     """Write each link to its part, in the order of the links; part q begins at `next_Q[q]`."""
-    first = 0
-    for column_B in column_P.pieces():
-        end = first + len(column_B)
+    for piece in pieces(len(column_P)):
+        column_B = column_P[piece]
         link_B = np.empty(len(column_B), dealt.dtype)
         link_B["column"] = column_B
-        link_B["row"] = rows_of(start_N1, slice(first, end))
-        link_B["value"] = 1 if value_P is None else value_P[first:end]
-        part_B = part_M[column_B]
-        link_B = link_B[np.argsort(part_B, kind="stable")]
-        count_Q = np.bincount(part_B, minlength=len(next_Q))
-        for begin, some_B in zip(next_Q, np.split(link_B, np.cumsum(count_Q)[:-1]), strict=True):
-            dealt.write(int(begin), some_B)
-        next_Q += count_Q
-        first = end
+        link_B["row"] = rows_of(start_N1, piece)
+        link_B["value"] = 1 if value_P is None else value_P[piece]
+        for part, row_K in by_part(part_M[column_B], len(next_Q)):
+            dealt.write(int(next_Q[part]), link_B[row_K])
+            next_Q[part] += len(row_K)

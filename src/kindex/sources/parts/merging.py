@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from kindex.core.codes import Codes, coded_batches
-from kindex.core.scratch import Scratch
+from kindex.core.scratch import Scratch, by_part, pieces
 from kindex.core.tables import ROW_GROUP, ROWS
 
 PART = 1 << 22
@@ -68,30 +68,25 @@ def _dealt(
     came: dict[str, Scratch], ranks: tuple[np.ndarray, np.ndarray], extras: list[str], scratch: Path
 ) -> tuple[list[tuple[int, int]], dict[str, Scratch]]:
     """The rows with their sort keys, so ordered that rows of one part, from a row to a row, are together."""
-    rows, (rank_L, rank_R) = came["left"].rows, ranks
+    rank_L, rank_R = ranks
     bin_L = (np.arange(len(rank_L)) * BINS // max(len(rank_L), 1))[rank_L].astype(np.int32)
     count_B = np.zeros(BINS, np.int64)
-    for start in range(0, rows, ROWS):
-        count_B += np.bincount(bin_L[came["left"].read(start, start + ROWS)], minlength=BINS)
+    for left_N in came["left"].pieces():
+        count_B += np.bincount(bin_L[left_N], minlength=BINS)
     part_B = _parts(count_B)
     count_P = np.bincount(part_B, count_B, minlength=part_B[-1] + 1).astype(np.int64)
     end_P = np.cumsum(count_P)
     next_P = end_P - count_P
     bounds = list(zip(next_P.tolist(), end_P.tolist(), strict=True))
     columns = {name: Scratch(scratch, TYPES[name]) for name in ("key", *extras)}
-    for start in range(0, rows, ROWS):
-        read = {name: column.read(start, start + ROWS) for name, column in came.items()}
+    for piece in pieces(came["left"].rows):
+        read = {name: column[piece] for name, column in came.items()}
         left_N = read["left"]
         read["key"] = rank_L[left_N].astype(np.int64) * len(rank_R) + rank_R[read["right"]]
-        part_N = part_B[bin_L[left_N]]
-        order_N = np.argsort(part_N, kind="stable")
-        at_P = np.cumsum(np.bincount(part_N, minlength=len(next_P)))
-        for name, column in columns.items():
-            sorted_N = read[name][order_N]
-            for part, (begin, end) in enumerate(zip([0, *at_P], at_P)):
-                if end > begin:
-                    column.write(int(next_P[part]), sorted_N[begin:end])
-        next_P = next_P + np.diff(at_P, prepend=0)
+        for part, row_K in by_part(part_B[bin_L[left_N]], len(next_P)):
+            for name, column in columns.items():
+                column.write(int(next_P[part]), read[name][row_K])
+            next_P[part] += len(row_K)
     return bounds, columns
 
 

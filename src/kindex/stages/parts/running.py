@@ -91,11 +91,15 @@ def _failure_noted(note: Path) -> Iterator[None]:
         raise
 
 
+def thread_variables(threads: int) -> dict[str, str]:
+    """What OpenMP and BLAS read when they are loaded."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return dict.fromkeys(names, str(threads)) | {"OMP_WAIT_POLICY": "passive"}
+
+
 def fix_threads(threads: int) -> None:
     """Make the number of threads what the model says, whatever the environment or the machine say."""
-    os.environ["OMP_WAIT_POLICY"] = "passive"
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(threads)
+    os.environ.update(thread_variables(threads))
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(threads)  # numpy is imported already, and its BLAS has read the environment
