@@ -24,9 +24,10 @@ class ForkServer:
         """
         if sys.platform != "linux" or (self._process and self._process.poll() is None):
             return
-        name = f"kindex-{os.getpid()}-{secrets.token_hex(8)}"
+        flow = os.getpid()
+        name = f"kindex-{flow}-{secrets.token_hex(8)}"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "kindex.stages.forkserver", name],
+            [sys.executable, "-m", "kindex.stages.forkserver", name, str(flow)],
             cwd=self.root,
             env={**os.environ, **thread_variables(1)},
             stdin=subprocess.DEVNULL,

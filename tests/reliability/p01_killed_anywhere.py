@@ -1,7 +1,7 @@
 """Every write, fsync, rename and boundary of a stage is a numbered fault point. A night that re-embeds a percent of the
 data dies (kill -9) at each of them; then the live release is read, checked byte by byte and asked, and the night is run
 again: its release must be, to the last digit of its digest, that of a night which nobody disturbed, and nothing may be left
-lying.
+lying, or running.
 
 Then nights with real processes are killed at random moments, the whole group of processes or only one of them, while a
 reader opens the live release and asks it without a pause.

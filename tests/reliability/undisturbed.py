@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.connection import Connection
@@ -23,6 +24,7 @@ from tests.reliability.forked import Night, begin, import_all
 T = TypeVar("T")
 MODEL = projects.LINKED
 FIRST, SECOND = "2026-11-20", "2026-11-21"
+PATIENCE = 5.0
 _forks = multiprocessing.get_context("fork")
 
 
@@ -78,13 +80,30 @@ def leftovers(layout: Layout) -> list[Path]:
     return [*publish.leftovers(layout.releases(MODEL)), *work, *layout.root.glob("releases/*/.gone-*")]
 
 
+def outliving(layout: Layout) -> list[str]:
+    """Processes in the project's folder that go on when no night runs; one that is ending gets `PATIENCE`."""
+    found, deadline = [], time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if (process / "cwd").readlink().is_relative_to(layout.root):
+                    found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        if not found:
+            break
+        time.sleep(0.05)
+    return found
+
+
 def ends_well(layout: Layout, night: Night, final: str) -> str:
-    """Why the night did not end with 0, the release `final` live and nothing left lying; "" when it did."""
+    """Why the night did not end with 0, the release `final` live and nothing left lying or running; "" when it did."""
     code = night.code()
     if code:
         return f"exit {code}: {night.said[-300:]}"
     if left := leftovers(layout):
         return f"{left[0]} was left"
+    if left := outliving(layout):
+        return f"{left[0]} runs on"
     return "" if (found := digest(layout)) == final else f"the digest {found[:12]} is not {final[:12]}"
 
 

@@ -1,9 +1,9 @@
-"""Processes for stages, forked from one that has imported what stages import: `python -m kindex.stages.forkserver NAME`.
+"""Processes for stages, forked from one that has imported what stages import: `python -m kindex.stages.forkserver NAME FLOW`.
 
-Great Expectations takes three seconds to import, torch two; a night of three models runs eighteen stages. A flow starts this
-server for as long as it runs (`tasks.forkserver`). Each stage is a process of its own all the same: it can be killed, runs out
-of memory alone, and gives its memory back. It ends with the command that asked for it; all end with the flow. The server
-imports while nobody waits for it, and stays single-threaded but for Arrow's allocator, which minds forks.
+Great Expectations takes three seconds to import, torch two; a night of three models runs eighteen stages. A flow, the process
+FLOW, starts this server for as long as it runs (`tasks.forkserver`). Each stage is a process of its own all the same: it can
+be killed, runs out of memory alone, and gives its memory back. It ends with the command that asked for it; all end with the
+flow. The server imports while nobody waits for it, and stays single-threaded but for Arrow's allocator, which minds forks.
 """
 
 import os
@@ -130,5 +130,5 @@ def _become(asking: socket.socket, asked: dict[str, Any], streams: list[int]) ->
 
 
 if __name__ == "__main__":
-    die_with_parent()
+    die_with_parent(int(sys.argv[2]))
     serve(sys.argv[1])

@@ -9,13 +9,15 @@ import os
 import signal
 import socket
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
 from kindex.stages.parts.lifetime import die_with_parent
 
 ADDRESS = "KINDEX_FORKSERVER"
-"""The environment variable that names the server's socket (in Linux's abstract namespace: no file is left behind)."""
+"""The environment variable that names the server's socket, `kindex-FLOW-…` with the flow's process id. It is in Linux's
+abstract namespace: no file is left behind."""
 
 LENGTH = struct.Struct("!I")
 CODE = struct.Struct("!i")
@@ -35,6 +37,8 @@ def handed_over(arguments: list[str]) -> int | None:
         try:
             server.connect(f"\0{name}")
         except OSError:
+            if not Path(f"/proc/{name.split('-')[1]}").exists():
+                sys.exit("the flow that asked for this stage was killed")  # before the stage could ask to end with it
             return None  # it was killed, or has not begun to listen
         die_with_parent()
         interrupt = signal.getsignal(signal.SIGINT)

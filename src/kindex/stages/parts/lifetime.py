@@ -7,9 +7,12 @@ import socket
 import threading
 
 
-def die_with_parent() -> None:
-    """A killed `dvc` must not leave its stage writing on: ask the kernel to end this process with its parent."""
-    parent = os.getppid()
+def die_with_parent(parent: int | None = None) -> None:
+    """A killed `dvc` must not leave its stage writing on: ask the kernel to end this process with its parent.
+
+    With the id of the parent, one that died before this process could ask ends it too: Python takes a while to start.
+    """
+    parent = parent or os.getppid()
     try:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; Linux only
     except (OSError, AttributeError):
