@@ -15,7 +15,7 @@ from kindex.encoders.captioner.config import Config
 from kindex.encoders.captioner.fitting import SORTED, Fitting, Told
 from kindex.encoders.captioner.network import Network, begin, padded, project, standardise
 from kindex.encoders.captioner.pictures import Fixed, Pictures, Pixels
-from kindex.encoders.parts.loop import learn
+from kindex.encoders.parts.loop import copied, held, learn, put_back
 
 IMAGES, CHANNELS, WORDS = 40, 9, 15
 
@@ -96,7 +96,7 @@ def test_a_pre_trained_backbone_is_fitted_a_tenth_as_fast() -> None:
 
 
 def weights(made: Fitting) -> dict[str, np.ndarray]:
-    return {name: array.copy() for name, array in made.model().items()}
+    return copied(made.model())
 
 
 @pytest.mark.parametrize("case", ["frozen", "head", "fine_tuned", "scratch"])
@@ -198,15 +198,15 @@ def test_a_restored_fit_goes_on_with_the_same_bits(changes: dict[str, Any]) -> N
     undisturbed, resumed = made(), made()
     rng = np.random.default_rng(1)
     undisturbed.epoch(1.0, rng)
-    kept = {name: array.copy() for name, array in {**undisturbed.model(), **undisturbed.memory()}.items()}
+    kept = copied(held(undisturbed))
     state = rng.bit_generator.state
     numbers = undisturbed.epoch(0.75, rng)
     again = np.random.default_rng(9)
     again.bit_generator.state = state
-    resumed.restore(kept)
+    put_back(kept, held(resumed))
     assert resumed.epoch(0.75, again) == numbers
     for name, array in weights(undisturbed).items():
-        np.testing.assert_array_equal(array, resumed.model()[name], name)
+        np.testing.assert_array_equal(array, weights(resumed)[name], name)
 
 
 def test_without_contrast_the_tower_stays_as_it_began() -> None:

@@ -9,6 +9,7 @@ import torch
 from kindex.encoders.pairs.config import Config
 from kindex.encoders.pairs.softmax import Softmax
 from kindex.encoders.parts.links import Links
+from kindex.encoders.parts.loop import copied, held, put_back
 from kindex.encoders.parts.sampling import Negatives
 from tests.encoders.pairs.small import groups, links_of, table
 
@@ -101,9 +102,9 @@ def test_rows_without_links_keep_their_vectors() -> None:
 def test_what_it_remembers_takes_it_up_where_it_was() -> None:
     undisturbed, stopped = learner(known()), learner(known())
     undisturbed.epoch(1.0, np.random.default_rng(0))
-    arrays = {name: array.copy() for name, array in {**undisturbed.model(), **undisturbed.memory()}.items()}
+    arrays = copied(held(undisturbed))
     undisturbed.epoch(0.5, np.random.default_rng(1))
-    stopped.restore(arrays)
+    put_back(arrays, held(stopped))
     stopped.epoch(0.5, np.random.default_rng(1))
-    for name, array in {**undisturbed.model(), **undisturbed.memory()}.items():
-        np.testing.assert_array_equal(array, {**stopped.model(), **stopped.memory()}[name])
+    for name, tensor in held(undisturbed).items():
+        assert torch.equal(tensor, held(stopped)[name])

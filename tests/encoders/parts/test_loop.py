@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 
 from kindex.core.watch import Silent
 from kindex.encoders.parts.loop import learn
@@ -12,27 +13,24 @@ class Walk:
     """A random walk that scores as `scores` say."""
 
     def __init__(self, scores: list[float | None]) -> None:
-        self.at = np.zeros(2)
+        self.at = torch.zeros(2, dtype=torch.float64)
         self.scores, self.seen = scores, 0
         self.rates: list[float] = []
 
     def epoch(self, remaining: float, rng: np.random.Generator) -> dict[str, float]:
         self.rates.append(remaining)
-        self.at += rng.standard_normal(2)
+        self.at += torch.from_numpy(rng.standard_normal(2))
         return {"loss": float(self.at.sum())}
 
     def validate(self) -> float | None:
         self.seen += 1
         return self.scores[self.seen - 1]
 
-    def model(self) -> dict[str, np.ndarray]:
+    def model(self) -> dict[str, torch.Tensor]:
         return {"at": self.at}
 
-    def memory(self) -> dict[str, np.ndarray]:
+    def memory(self) -> dict[str, torch.Tensor]:
         return {}
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        self.at[...] = arrays["at"]
 
 
 class Keeps(Silent):

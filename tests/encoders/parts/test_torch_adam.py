@@ -6,6 +6,7 @@ from safetensors.numpy import load, save
 from torch import nn
 
 from kindex.encoders.parts import torch_adam
+from kindex.encoders.parts.loop import copied, put_back
 
 
 def module() -> nn.Module:
@@ -46,15 +47,12 @@ def test_a_restored_state_continues_as_an_undisturbed_one() -> None:
     steps(undisturbed, adam(undisturbed), range(12))
     optimiser = torch_adam.prepared(adam(stopped))
     steps(stopped, optimiser, range(5))
-    kept = load(
-        save({name: np.ascontiguousarray(array) for name, array in torch_adam.memory(optimiser, fitted(stopped)).items()})
-    )
+    kept = load(save(copied(torch_adam.memory(optimiser, fitted(stopped)))))
     again = torch_adam.prepared(adam(resumed))
     resumed.load_state_dict(stopped.state_dict())
     memory = torch_adam.memory(again, fitted(resumed))
     assert memory.keys() == kept.keys()
-    for name, array in memory.items():
-        array[...] = kept[name]
+    put_back(kept, memory)
     steps(resumed, again, range(5, 12))
     for mine, other in zip(resumed.parameters(), undisturbed.parameters(), strict=True):
         assert torch.equal(mine, other)

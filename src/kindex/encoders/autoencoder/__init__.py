@@ -187,13 +187,8 @@ class _Fitting:
         drawn_NCHW = _in_batches(self.network, self.hidden_NHWC)
         return -float(np.square(drawn_NCHW.transpose(0, 2, 3, 1) - self.hidden_NHWC).mean())
 
-    def model(self) -> dict[str, np.ndarray]:
-        return {name: tensor.numpy() for name, tensor in self.network.state_dict().items()}
+    def model(self) -> dict[str, Tensor]:
+        return self.network.state_dict()
 
-    def memory(self) -> dict[str, np.ndarray]:
+    def memory(self) -> dict[str, Tensor]:
         return torch_adam.memory(self.optimiser, self.network.named_parameters())
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        for name, array in {**self.model(), **self.memory()}.items():
-            if name in arrays:
-                array[...] = arrays[name]

@@ -53,7 +53,7 @@ class Fitting:
             groups.append({"params": list(pictures.backbone.parameters()), "share": slow})
         self.fitted = [(name, parameter) for name, parameter in self.modules.named_parameters() if parameter.requires_grad]
         self.optimiser = torch_adam.prepared(torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.9, 0.98)))
-        self.steps_1 = np.zeros(1)
+        self.steps_1 = torch.zeros(1, dtype=torch.float64)
 
     def epoch(self, remaining: float, rng: np.random.Generator) -> dict[str, float]:
         self.modules.train()
@@ -94,16 +94,11 @@ class Fitting:
             total += self.network.caption_loss(cells_BPD, words_BT).item() * len(rows)
         return -total / len(self.hidden.words)
 
-    def model(self) -> dict[str, np.ndarray]:
-        return {name: tensor.numpy() for name, tensor in self.modules.state_dict().items()}
+    def model(self) -> dict[str, Tensor]:
+        return self.modules.state_dict()
 
-    def memory(self) -> dict[str, np.ndarray]:
+    def memory(self) -> dict[str, Tensor]:
         return {**torch_adam.memory(self.optimiser, self.fitted), "steps": self.steps_1}
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        for name, array in {**self.model(), **self.memory()}.items():
-            if name in arrays:
-                array[...] = arrays[name]
 
     def _batches(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Rows of captions, each once, in batches in random order: drawn at random and put together by length, or, where each

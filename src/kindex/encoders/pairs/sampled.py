@@ -20,6 +20,7 @@ from kindex.encoders.pairs.config import Config
 from kindex.encoders.pairs.unlinked import Unlinked
 from kindex.encoders.parts.adagrad import RowAdagrad
 from kindex.encoders.parts.adam import RowAdam
+from kindex.encoders.parts.dropout import dropout_mask
 from kindex.encoders.parts.links import Links
 from kindex.encoders.parts.losses import bpr, logistic, squared
 
@@ -72,7 +73,7 @@ class Sampled:
         batch = Batch.of(left_B, right_BK, self.tables["left"].device)
         left_U, right_C = batch.rows()
         own_UD, right_CD = self.tables["left"][left_U], self.tables["right"][right_C]
-        kept_UD = self._dropout(own_UD, rng)
+        kept_UD = torch.from_numpy(dropout_mask(own_UD.shape, self.config.dropout, rng)).to(own_UD)
         left_UD = own_UD * kept_UD
         left_scored_UD, right_scored_CD = self._scored(left_UD), self._scored(right_CD)
 
@@ -104,30 +105,13 @@ class Sampled:
         unit_ND = self._scored(table_ND)
         return (gradient_ND - (gradient_ND * unit_ND).sum(1, keepdim=True) * unit_ND) / _length(table_ND)
 
-    def _dropout(self, table_UD: Tensor, rng: np.random.Generator) -> Tensor:
-        """0 for hidden numbers and 1 / (share kept) for the others, (U, D)."""
-        kept = 1 - self.config.dropout
-        if kept == 1:
-            return table_UD.new_ones(1, 1)
-        hidden_UD = rng.random(tuple(table_UD.shape), np.float32) < kept
-        return torch.from_numpy(hidden_UD).to(table_UD) / kept
-
     def validate(self) -> float | None:
         return self._validate(self.left_LD, self.right_RD)
 
-    def model(self) -> dict[str, np.ndarray]:
-        return {name: table.cpu().numpy() for name, table in self.tables.items()}
+    def model(self) -> dict[str, Tensor]:
+        return self.tables
 
-    def memory(self) -> dict[str, np.ndarray]:
-        return {name: tensor.cpu().numpy() for name, tensor in self._moments().items()}
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        for name, tensor in (self.tables | self._moments()).items():
-            if name in arrays:
-                tensor.copy_(torch.from_numpy(arrays[name]))
-
-    def _moments(self) -> dict[str, Tensor]:
-        """What the optimisers remember, by name."""
+    def memory(self) -> dict[str, Tensor]:
         return {
             f"{name}_{moment}": getattr(optimiser, moment)
             for name, optimiser in self.optimisers.items()

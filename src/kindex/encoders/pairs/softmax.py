@@ -15,6 +15,7 @@ from torch import Tensor
 from kindex.encoders.pairs.config import Config
 from kindex.encoders.pairs.matrix import products, sparse
 from kindex.encoders.parts.adagrad import RowAdagrad
+from kindex.encoders.parts.dropout import dropout_mask
 from kindex.encoders.parts.links import Links
 from kindex.encoders.parts.losses import linked_softmax
 from kindex.encoders.parts.sampling import PopularitySampler, known_cells
@@ -53,7 +54,7 @@ class Softmax:
         rows_C, column_P, column_U = _together(right_P, negatives.rows_U, self.known.n_right)
         left_rows_B, right_rows_C = self._to(left_B), self._to(rows_C)
         own_BD, right_CD = self.left_LD[left_rows_B], self.right_RD[right_rows_C]
-        kept_BD = self._to(self._dropout(left_B, rng))
+        kept_BD = self._to(dropout_mask(own_BD.shape, self.config.dropout, rng))
         seen_BD, negative_UD = own_BD * kept_BD, right_CD[self._to(column_U)]
 
         start_B1 = np.concatenate([[0], np.cumsum(self.known.left_degree_L[left_B])])
@@ -89,30 +90,14 @@ class Softmax:
     def _to(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
-    def _dropout(self, left_B: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """0 for hidden numbers and 1 / (share kept) for the others, (B, D)."""
-        kept = 1 - self.config.dropout
-        hidden_BD = rng.random((len(left_B), self.left_LD.shape[1]), np.float32) < kept
-        return hidden_BD.astype(np.float32) / np.float32(kept)
-
     def validate(self) -> float | None:
         return self._validate(self.left_LD, self.right_RD)
 
-    def model(self) -> dict[str, np.ndarray]:
-        return {"left": self.left_LD.cpu().numpy(), "right": self.right_RD.cpu().numpy()}
+    def model(self) -> dict[str, Tensor]:
+        return {"left": self.left_LD, "right": self.right_RD}
 
-    def memory(self) -> dict[str, np.ndarray]:
-        return {
-            "left_squares": self.left_optimiser.squares_V.cpu().numpy(),
-            "right_squares": self.right_optimiser.squares_V.cpu().numpy(),
-        }
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        held = {"left": self.left_LD, "right": self.right_RD}
-        held |= {"left_squares": self.left_optimiser.squares_V, "right_squares": self.right_optimiser.squares_V}
-        for name, tensor in held.items():
-            if name in arrays:
-                tensor.copy_(torch.from_numpy(arrays[name]))
+    def memory(self) -> dict[str, Tensor]:
+        return {"left_squares": self.left_optimiser.squares_V, "right_squares": self.right_optimiser.squares_V}
 
 
 def _together(right_P: np.ndarray, rows_U: np.ndarray, n_right: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

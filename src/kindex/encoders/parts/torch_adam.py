@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _KEYS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -18,10 +17,10 @@ def prepared(optimiser: torch.optim.Adam) -> torch.optim.Adam:
     return optimiser
 
 
-def memory(optimiser: torch.optim.Adam, named: Iterable[tuple[str, nn.Parameter]]) -> dict[str, np.ndarray]:
-    """Views of the state of each parameter that is fitted, by `adam.<name>.<key>`."""
+def memory(optimiser: torch.optim.Adam, named: Iterable[tuple[str, nn.Parameter]]) -> dict[str, Tensor]:
+    """The state of each parameter that is fitted, by `adam.<name>.<key>`."""
     return {
-        f"adam.{name}.{key}": optimiser.state[parameter][key].numpy()
+        f"adam.{name}.{key}": optimiser.state[parameter][key]
         for name, parameter in named
         if parameter in optimiser.state
         for key in _KEYS
