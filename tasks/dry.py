@@ -5,6 +5,7 @@ in that moment finds busy. Here both lie in a temporary folder. What is seen whi
 """
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from tempfile import TemporaryDirectory
@@ -12,7 +13,8 @@ from typing import Any
 
 from kindex.core.errors import ConfigError
 from kindex.core.layout import Layout
-from tasks.reasons import PARAMS, changed_leaves, read_yaml, reason, settings_named, value_at
+from tasks.dvclock import PAUSE, TRIES, changed_settings, rewritten
+from tasks.reasons import reason
 
 
 def stale(layout: Layout, targets: list[str]) -> dict[str, str]:
@@ -21,12 +23,18 @@ def stale(layout: Layout, targets: list[str]) -> dict[str, str]:
 
     logging.getLogger("dvc").setLevel(logging.ERROR)
     with chdir(layout.root), TemporaryDirectory(prefix="kindex-plan-") as folder:
-        try:
-            with looking(layout, folder) as repo:
-                found: dict[str, Any] = repo.status(targets=targets)
-        except DvcException as error:
-            raise ConfigError(f"DVC cannot say what is stale: {error.__cause__ or error}. See dvc.yaml and dvc.lock") from None
-    return {target: reason(changes, _settings(layout, target, changes)) for target, changes in found.items()}
+        for left in reversed(range(TRIES)):
+            try:
+                with looking(layout, folder) as repo:
+                    found: dict[str, Any] = repo.status(targets=targets)
+                break
+            except DvcException as error:
+                if left and rewritten(layout):
+                    time.sleep(PAUSE)
+                    continue
+                why = error.__cause__ or error
+                raise ConfigError(f"DVC cannot say what is stale: {why}. See dvc.yaml and dvc.lock") from None
+    return {target: reason(changes, changed_settings(layout, target, changes)) for target, changes in found.items()}
 
 
 @contextmanager
@@ -44,20 +52,3 @@ def looking(layout: Layout, folder: str) -> Iterator[Any]:
 
     with Looking(str(layout.root)) as repo:
         yield repo
-
-
-def _settings(layout: Layout, target: str, changes: Any) -> list[str]:
-    """The settings, by their full names, that differ from those in dvc.lock."""
-    names = settings_named(changes)
-    if not names:
-        return []
-    lock, params = (read_yaml(layout.root / name) for name in ("dvc.lock", PARAMS))
-    recorded = value_of(lock, target)
-    return [leaf for name in names for leaf in changed_leaves(recorded.get(name), value_at(params, name), name)]
-
-
-def value_of(lock: Any, target: str) -> dict[str, Any]:
-    """The parameters that dvc.lock holds of a target; {} when it was never made."""
-    stages = lock.get("stages", {}) if isinstance(lock, dict) else {}
-    recorded: dict[str, Any] = stages.get(target, {}).get("params", {}).get(PARAMS, {})
-    return recorded

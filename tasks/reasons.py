@@ -1,10 +1,7 @@
 """Why a stage is stale, for people: from what `dvc status` says, and from what dvc.lock and params.yaml hold."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 FIRST_TIME, PARAMS = "first time", "params.yaml"
 
@@ -70,11 +67,6 @@ def value_at(tree: Any, name: str) -> Any:
     for key in name.split("."):
         tree = tree.get(key, {}) if isinstance(tree, Mapping) else {}
     return tree
-
-
-def read_yaml(path: Path) -> Any:
-    """The parsed file, by the fast parser where there is one."""
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _listed(names: list[str], most: int = 3) -> str:

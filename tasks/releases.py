@@ -15,7 +15,7 @@ from kindex.core.files import canonical_json, pretty_json, read_json, sha256_fil
 from kindex.core.layout import Layout, keys_of
 from kindex.core.params import Params
 from tasks import supplies
-from tasks.reasons import read_yaml
+from tasks.dvclock import recorded
 
 if TYPE_CHECKING:
     from tasks.judging import Judged
@@ -156,7 +156,7 @@ def live_version(layout: Layout, model: str) -> str | None:
 
 def _inputs(layout: Layout, params: Params, model: str) -> str:
     """Hex sha256 over what a release and its verdict follow from: outputs and parameters in dvc.lock, the lock, the gate."""
-    stages = read_yaml(layout.root / "dvc.lock")["stages"]
+    stages = recorded(layout)
     keys = keys_of(params.model(model).catalogue, model)
     entries = [stages[f"{stage}@{key}"] for stage, key in keys.items()]
     made = [{part: entry.get(part) for part in ("params", "outs")} for entry in entries]

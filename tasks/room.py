@@ -2,7 +2,7 @@
 
 from kindex.core.files import require_space
 from kindex.core.layout import Layout
-from tasks.reasons import read_yaml
+from tasks.dvclock import recorded
 
 SPARE_BYTES = 20_000_000  # what a night writes beside its stages' outputs: databases, messages, logs
 
@@ -14,6 +14,5 @@ def require(layout: Layout, target: str = "") -> None:
 
 def made_before(layout: Layout, target: str) -> int:
     """Bytes of the target's outputs as dvc.lock records them; 0 before the first time."""
-    lock = layout.root / "dvc.lock"
-    stages = read_yaml(lock)["stages"] if target and lock.exists() else {}
-    return sum(out.get("size", 0) for out in stages.get(target, {}).get("outs", []))
+    entry = recorded(layout).get(target, {}) if target else {}
+    return sum(out.get("size", 0) for out in entry.get("outs", []))

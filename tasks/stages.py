@@ -15,15 +15,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kindex.core.errors import BusyError, KindexError, OutsideError
 from kindex.core.files import read_json
 from kindex.core.layout import Layout
-from tasks import room
+from tasks import dvclock, room, rwlock
+from tasks.dvclock import changed_settings, kept
 from tasks.leftovers import descendants
-from tasks.mending import kept, mend_lock, mend_rwlock
-from tasks.reasons import PARAMS, changed_inputs, changed_leaves, read_yaml, reason, settings_named, value_at
+from tasks.reasons import changed_inputs, reason
 
 PASSING = (BusyError.exit_code, OutsideError.exit_code)
 """Exit codes of what may be over in a minute: another run's lock, an outside system. The others stay as they are."""
@@ -61,10 +60,10 @@ class Pipeline:
         from dvc.repo import Repo
 
         self.layout = layout
-        mend_lock(layout)
+        dvclock.mend(layout)
         with self._inside():
             self._repo: Repo = Repo(str(layout.root))
-            mend_rwlock(Path(str(self._repo.tmp_dir)), layout.var / "dvc.pid")
+            rwlock.mend(Path(str(self._repo.tmp_dir)), layout.var / "dvc.pid")
         for name in ("dvc", "dvc_data", "dvc_objects"):
             logging.getLogger(name).setLevel(logging.ERROR)  # the night prints its own lines
 
@@ -75,7 +74,7 @@ class Pipeline:
         """
         with self._inside():
             status = self._repo.status(targets=targets)
-        return {target: reason(changes, self._changed_settings(target, changes)) for target, changes in status.items()}
+        return {target: reason(changes, changed_settings(self.layout, target, changes)) for target, changes in status.items()}
 
     def inputs(self, target: str) -> list[str] | None:
         """The inputs of the target that changed since it last ran; None when it is up to date. Raises as `stale` does."""
@@ -102,15 +101,6 @@ class Pipeline:
         work = float(read_json(costs).get("seconds", 0.0)) if ran else 0.0
         return StageRun(stage, key, "ran" if ran else "restored", why, time.perf_counter() - began, work)
 
-    def _changed_settings(self, target: str, changes: Any) -> list[str]:
-        """The settings, by their full names, that differ from those in dvc.lock."""
-        names = settings_named(changes)
-        if not names:
-            return []
-        lock, params = (read_yaml(self.layout.root / name) for name in ("dvc.lock", PARAMS))
-        recorded = lock["stages"][target]["params"][PARAMS]
-        return [leaf for name in names for leaf in changed_leaves(recorded.get(name), value_at(params, name), name)]
-
     @contextlib.contextmanager
     def _inside(self, target: str = "dvc.yaml") -> Iterator[None]:
         """In the project's folder, which DVC wants to be the current one; with its errors as ours."""
@@ -136,7 +126,7 @@ def _translated(error: BaseException, target: str, layout: Layout) -> KindexErro
         if isinstance(cause, KindexError):
             return cause
         if isinstance(cause, LockError):
-            who = str(cause).partition("\n\n")[0]  # what follows is how to break the lock; `mend_rwlock` does that
+            who = str(cause).partition("\n\n")[0]  # what follows is how to break the lock; `tasks.rwlock` does that
             return BusyError(f"{target}: {' '.join(who.split())}")
         if found := re.search(r"exited with (-?\d+)", str(cause)):
             return _failure(target, int(found[1]), layout)

@@ -19,8 +19,8 @@ from kindex.core.layout import Layout
 from kindex.core.manifest import MANIFEST, Manifest
 from kindex.core.params import Params
 from tasks import cache
+from tasks.dvclock import recorded
 from tasks.git import Git, repository
-from tasks.reasons import read_yaml
 
 _TRAILER = re.compile(r"^(Release|Digest|Night): (\S+)$", re.MULTILINE)
 
@@ -154,9 +154,8 @@ def _written(layout: Layout) -> list[str]:
 
 def _unknown(git: Git, layout: Layout, index: Path) -> list[str]:
     """Files that git neither ignores nor knows yet, without which nothing can be made again: code that dvc.lock names."""
-    lock = layout.root / "dvc.lock"
-    stages = read_yaml(lock).get("stages", {}) if lock.is_file() else {}
-    paths = {dep["path"] for stage in stages.values() for dep in stage.get("deps", []) if not dep["path"].startswith("data/")}
+    stages = recorded(layout).values()
+    paths = {dep["path"] for stage in stages for dep in stage.get("deps", []) if not dep["path"].startswith("data/")}
     paths |= {".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "constraints.txt"}
     there = sorted(path for path in paths if (layout.root / path).exists())
     listed = git.run("ls-files", "-z", "--others", "--exclude-standard", "--", *there, index=index)

@@ -7,8 +7,8 @@ from kindex.core.errors import DamagedError
 from kindex.core.keeping import GONE
 from kindex.core.layout import Layout
 from tasks import cache
+from tasks.dvclock import recorded
 from tasks.git import Git
-from tasks.reasons import read_yaml
 from tasks.tags import Tagged, release_entry, tags
 
 DAY = 86400.0
@@ -31,9 +31,7 @@ def objects_of(layout: Layout, git: Git, gone: list[Tagged]) -> list[Path]:
 
 def used_now(layout: Layout, home: Path) -> set[str]:
     """Everything that dvc.lock names as it is now."""
-    lock = layout.root / "dvc.lock"
-    stages = (read_yaml(lock) or {}).get("stages", {}) if lock.is_file() else {}
-    outs = {out["md5"] for stage in stages.values() for out in stage.get("outs", []) if "md5" in out}
+    outs = {out["md5"] for stage in recorded(layout).values() for out in stage.get("outs", []) if "md5" in out}
     return set().union(*(_whole(home, md5) for md5 in outs)) if outs else set()
 
 

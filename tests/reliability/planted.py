@@ -82,7 +82,8 @@ def night(layout: Layout, date: str, what: Interference = FINE) -> releases.Publ
         run(layout, stage)
         interfere(layout.out(stage, MODEL))
     targets = [f"{stage}@{CATALOGUE if stage in CATALOGUE_STAGES else MODEL}" for stage in STAGES]
-    (layout.root / "dvc.lock").write_text(json.dumps({"stages": {one: {"outs": [date]} for one in targets}}))
+    stages = {one: {"cmd": "make", "outs": [{"path": one, "md5": date, "size": 1}]} for one in targets}
+    (layout.root / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
     return releases.publish(layout, load(layout.params), MODEL, releases.Provenance(date, "abc", "d" * 64))
 
 

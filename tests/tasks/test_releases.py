@@ -28,8 +28,9 @@ def night(root: Path, recall: float = 0.5, turn: float = 0.0, salt: str = "", sh
     report = {**HEALTHY, "link_recall_at_10": recall}
     (layout.out("evaluate", MODEL) / "report.json").write_bytes(pretty_json(report))
     targets = [f"{stage}@{'words' if stage in CATALOGUE_STAGES else MODEL}" for stage in STAGES]
-    lock = {"stages": {target: {"outs": [{"path": target, "md5": f"{recall} {turn} {salt}"}]} for target in targets}}
-    (root / "dvc.lock").write_text(json.dumps(lock))
+    made = {"md5": f"{recall} {turn} {salt}", "size": 1}
+    stages = {target: {"cmd": "make", "outs": [{"path": target, **made}]} for target in targets}
+    (root / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
     return layout, load(layout.params)
 
 

@@ -9,7 +9,8 @@ from kindex.core.layout import Layout
 from tasks import room
 from tasks.clock import Clock
 
-LOCK = "schema: '2.0'\nstages:\n  train@m: {outs: [{path: a, size: 3000000000000000}, {path: b, size: 5}]}\n"
+OUTS = "[{path: a, md5: c, size: 3000000000000000}, {path: b, md5: d, size: 5}]"
+LOCK = f"schema: '2.0'\nstages:\n  train@m: {{cmd: make, outs: {OUTS}}}\n"
 
 
 @pytest.fixture
