@@ -36,7 +36,7 @@ def opened(options: Options, clock: Clock) -> Iterator[Night]:
     layout = layouts.find(options.root)
     room.require(layout)
     with mutex.hold(layout.mutex("night"), f"the night of {layout.root}"):
-        leftovers.end_server(layout)
+        leftovers.end(layout, leftovers.NIGHT)
         environment.settle(layout)
         params = settings.load(layout.params)
         for model in options.models:

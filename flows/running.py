@@ -80,7 +80,7 @@ def guarded(name: str, night: Night, body: Body, unchanged: bool) -> None:
     """The flow's inside, for a process that must end well although its server went away."""
     failed = None
     if night.conductor.inside and night.conductor.server.kind == "ephemeral":
-        leftovers.note_server(night.layout)
+        leftovers.note(night.layout, leftovers.NIGHT, leftovers.own_servers())
     with stoppable(name, night.conductor):  # again, for Prefect has put its own handler in place
         try:
             work(name, night, body, unchanged)

@@ -1,4 +1,4 @@
-"""A flow that is stopped, by Ctrl-C or SIGTERM, says so and ends within seconds, with all that it started.
+"""A flow that is stopped (Ctrl-C, SIGTERM, a closed terminal) says so and ends within seconds, with all that it started.
 
 Left to Prefect, it tries for two minutes to tell a server that Ctrl-C has ended, too. Nothing else needs to be put in
 order: a stop leaves no more than a kill does, and the next run goes on from there.
@@ -7,12 +7,12 @@ order: a stop leaves no more than a kill does, and the next run goes on from the
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tasks import leftovers
 from tasks.orchestration import Conductor
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -32,7 +32,8 @@ def stoppable(name: str, conductor: Conductor | None = None) -> Iterator[None]:
 def _end(name: str, number: int, conductor: Conductor | None) -> None:
     for kind in SIGNALS:
         signal.signal(kind, signal.SIG_IGN)
-    os.write(2, f"{name}: stopped. Run it again to go on from here\n".encode())  # print may be at work on a line
+    with suppress(OSError):  # the terminal may be closed
+        os.write(2, f"{name}: stopped. Run it again to go on from here\n".encode())  # print may be at work on a line
     if conductor:
         conductor.cancel(f"stopped by {signal.Signals(number).name}")
     leftovers.end_descendants()

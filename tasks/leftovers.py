@@ -1,12 +1,13 @@
-"""A night that is killed leaves the Prefect server behind that it had started for itself: the next one ends it.
+"""What is killed leaves the servers behind that it had started: the next of its kind ends them.
 
-Prefect stops its ephemeral server when Python ends well. After a kill -9 of the night alone it would run on for ever.
+Prefect stops its ephemeral server when Python ends well, and `make ui` its pages. After a kill -9 they would run on for ever.
 """
 
 import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from kindex.core.errors import DamagedError
@@ -15,25 +16,30 @@ from kindex.core.layout import Layout
 
 LAST_SECONDS = 3.0  # for the kernel to take a killed process's memory back
 SERVER = b"prefect.server.api.server"
+NIGHT, PAGES = "ephemeral-server", "ui-servers"
 
 
-def note_server(layout: Layout) -> None:
-    """Remember this process's own Prefect servers, by id and start, so that no stranger is ever taken for one."""
-    found = {str(pid): started(pid) for pid in descendants(os.getpid()) if SERVER in _command(pid)}
-    write_atomic(_note(layout), canonical_json(found))
+def own_servers() -> list[int]:
+    """The Prefect servers that this process has started."""
+    return [pid for pid in descendants(os.getpid()) if SERVER in _command(pid)]
 
 
-def end_server(layout: Layout) -> None:
-    """End the servers that a killed night left. The caller holds the night's mutex, so nobody uses them."""
-    try:
-        noted = read_json(_note(layout))
-        for pid, began in noted.items():
+def note(layout: Layout, whose: str, servers: Iterable[int]) -> None:
+    """Remember servers by id and start, so that no stranger is ever taken for one. `whose`: `NIGHT` or `PAGES`."""
+    write_atomic(_note(layout, whose), canonical_json({str(pid): started(pid) for pid in servers}))
+
+
+def end(layout: Layout, whose: str) -> None:
+    """End the servers that were noted, with all that they started, and forget them. The caller holds the mutex of `whose`,
+    so nobody else uses them."""
+    path = _note(layout, whose)
+    with contextlib.suppress(DamagedError, ValueError, AttributeError):
+        for pid, began in read_json(path).items() if path.exists() else ():
             if began and started(int(pid)) == began:
-                with contextlib.suppress(OSError):
-                    os.kill(int(pid), signal.SIGKILL)
-    except (DamagedError, ValueError, AttributeError):
-        return
-    _note(layout).unlink(missing_ok=True)
+                for one in [*descendants(int(pid)), int(pid)]:
+                    with contextlib.suppress(OSError):
+                        os.kill(one, signal.SIGKILL)
+    path.unlink(missing_ok=True)
 
 
 def end_descendants() -> None:
@@ -84,5 +90,5 @@ def _command(pid: int) -> bytes:
         return b""
 
 
-def _note(layout: Layout) -> Path:
-    return layout.var / "ephemeral-server.json"
+def _note(layout: Layout, whose: str) -> Path:
+    return layout.var / f"{whose}.json"

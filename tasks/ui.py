@@ -18,7 +18,7 @@ from kindex.core import mutex
 from kindex.core.errors import KindexError, OutsideError
 from kindex.core.files import pretty_json, write_atomic
 from kindex.core.layout import Layout, find
-from tasks import environment, stores
+from tasks import environment, leftovers, stores
 
 PATIENCE = 180.0  # seconds that a page may take to answer; about 20 on an idle machine
 LOOPBACK = "127.0.0.1"
@@ -80,9 +80,11 @@ def serve(layout: Layout, host: str) -> None:
     if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):  # its own parts ask it, too
         os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
     with mutex.hold(layout.mutex("ui"), f"the pages of {layout.root}"):
+        leftovers.end(layout, leftovers.PAGES)
         stores.prepare(layout)
         wanted = pages(layout, host)
         with started(wanted, layout) as running:
+            leftovers.note(layout, leftovers.PAGES, [process.pid for process in running.values()])
             for page in wanted:
                 wait_until_healthy(page, running[page.name], layout)
                 print(f"{page.name:<8} {page.address}", flush=True)
@@ -156,7 +158,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", metavar="FOLDER", help="the project (default: $KINDEX_ROOT, or the nearest params.yaml)")
     parser.add_argument("--host", default=LOOPBACK, help="where Prefect's page listens; not loopback needs a password")
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for kind in (signal.SIGTERM, signal.SIGHUP):  # the latter when its terminal is closed, unless it is to go on then (nohup)
+        if signal.getsignal(kind) is not signal.SIG_IGN:
+            signal.signal(kind, lambda *_: sys.exit(0))
     try:
         serve(find(given.root), given.host)
     except KeyboardInterrupt:
