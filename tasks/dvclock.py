@@ -44,7 +44,7 @@ def changed_settings(layout: Layout, target: str, changes: Any) -> list[str]:
     names = settings_named(changes)
     if not names:
         return []
-    params = read_yaml(layout.params)
+    params = _parsed(layout.params)
     then = recorded(layout).get(target, {}).get("params", {}).get(PARAMS, {})
     return [leaf for name in names for leaf in changed_leaves(then.get(name), value_at(params, name), name)]
 
@@ -81,7 +81,7 @@ def mend(layout: Layout) -> None:
     copy.unlink()
 
 
-def read_yaml(path: Path) -> Any:
+def _parsed(path: Path) -> Any:
     """The parsed file, by the fast parser where there is one."""
     return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
@@ -97,7 +97,7 @@ def _whole(layout: Layout) -> dict[str, Any] | None:
 def _stages(path: Path) -> dict[str, Any] | None:
     """The entries of a whole file by target; None for one that was cut, or is not there."""
     try:
-        found = read_yaml(path)
+        found = _parsed(path)
         entries = dict(found["stages"]) if found["schema"] else {}
         outs = [out for entry in entries.values() if entry["cmd"] for out in entry["outs"]]
         return entries if all({"path", "md5", "size"} <= out.keys() for out in outs) else None
