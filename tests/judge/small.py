@@ -1,11 +1,14 @@
 """Small catalogues of links whose numbers can be counted by hand, and planted ones that a model can learn."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
 from kindex.core.catalogue import ITEMS, LINKS, Catalogue
 from kindex.core.space import Space
 from kindex.core.split import Split
+from kindex.judge.tasks import LinkTask
 
 
 def items(*kinds: tuple[str, list[str]], labels: dict[str, str] | None = None) -> pa.Table:
@@ -26,6 +29,11 @@ def split_of(all_items: pa.Table, train: pa.Table, heldout: pa.Table) -> Split:
     return Split(
         Catalogue("small", {"items": all_items, "links": train}), Catalogue("small", {"items": all_items, "links": heldout})
     )
+
+
+def whole(task: LinkTask) -> Any:
+    """All train links, a scipy CSR matrix (L, R)."""
+    return task.train.of(np.arange(task.train.n_left))
 
 
 def planted(readers: int = 300, books: int = 200, groups: int = 20, seed: int = 0) -> tuple[Split, dict[str, Space]]:

@@ -16,7 +16,7 @@ from kindex.judge.baselines import baselines, cooccurrence, fitted_on, popularit
 from kindex.judge.evidence import well_known
 from kindex.judge.links import judge_links
 from kindex.judge.tasks import link_tasks
-from tests.judge.small import planted, split_of
+from tests.judge.small import planted, split_of, whole
 
 
 def test_popularity_counts_train_links() -> None:
@@ -29,7 +29,7 @@ def test_popularity_counts_train_links() -> None:
 def test_cooccurrence_is_the_sum_of_column_cosines() -> None:
     split, _ = planted(readers=25, books=30, groups=3)
     (task,) = link_tasks(split, 6)
-    dense_LR = task.train_LR.toarray()
+    dense_LR = whole(task).toarray()
     found_QR = cooccurrence(task, fitted_on(task, 1))(np.arange(6))
     for query, row in enumerate(task.query_rows_Q):
         for item in range(30):
@@ -55,15 +55,15 @@ def test_cooccurrence_is_the_same_to_the_last_bit_with_and_without_zeros(monkeyp
 def test_svd_is_the_best_matrix_of_its_rank() -> None:
     split, _ = planted(readers=80, books=60, groups=5)
     (task,) = link_tasks(split, 80)
-    scorer, fold = svd(task, task.train_LR, 5, seed=3)
+    scorer, fold = svd(task, whole(task), 5, seed=3)
     left_LD = fold(np.arange(80))
-    dense_LR = task.train_LR.toarray().astype(float)
+    dense_LR = whole(task).toarray().astype(float)
     root_L, root_R = np.sqrt(dense_LR.sum(1)), np.sqrt(dense_LR.sum(0))
     left, singular, right = np.linalg.svd(dense_LR / root_L[:, None] / root_R, full_matrices=False)
     best = (left[:, :5] * singular[:5]) @ right[:5] * root_R
     np.testing.assert_allclose(scorer(np.arange(80)), best[task.query_rows_Q], atol=5e-3)
     np.testing.assert_allclose(np.linalg.norm(left_LD, axis=0), singular[:5], rtol=1e-3)
-    assert np.array_equal(svd(task, task.train_LR, 5, seed=3)[1](np.arange(80)), left_LD)
+    assert np.array_equal(svd(task, whole(task), 5, seed=3)[1](np.arange(80)), left_LD)
     assert baselines(task, 999, seed=3)[1](np.arange(7)).shape == (7, 60)  # no wider than the matrix
 
 
@@ -125,10 +125,10 @@ def test_nothing_held_out_is_nothing_to_say() -> None:
 def test_large_link_tables_are_fitted_on_a_sample_of_left_items(monkeypatch: pytest.MonkeyPatch) -> None:
     split, spaces = planted()
     (task,) = link_tasks(split, 300)
-    monkeypatch.setattr("kindex.judge.baselines.LINKS", task.train_LR.nnz // 2)
+    monkeypatch.setattr("kindex.judge.baselines.LINKS", len(task.train) // 2)
     fitted_SR = fitted_on(task, 5)
-    assert task.train_LR.nnz // 2 - 20 < fitted_SR.nnz <= task.train_LR.nnz // 2, "whole left items, as many as go in"
-    rows = {tuple(row) for row in task.train_LR.toarray().tolist()}
+    assert len(task.train) // 2 - 20 < fitted_SR.nnz <= len(task.train) // 2, "whole left items, as many as go in"
+    rows = {tuple(row) for row in whole(task).toarray().tolist()}
     assert all(tuple(row) in rows for row in fitted_SR.toarray().tolist())
     assert (fitted_on(task, 5) != fitted_SR).nnz == 0 and (fitted_on(task, 6)[:9] != fitted_SR[:9]).nnz
     found = judge_links(split, spaces, Silent(), sample=300, bootstrap=0, seed=5)

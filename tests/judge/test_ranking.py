@@ -9,14 +9,15 @@ from kindex.core.nearest import nearest, top_k
 from kindex.core.watch import Silent
 from kindex.judge.ranking import MISS, Ranking, pooled, rank, summary
 from kindex.judge.tasks import LinkTask, link_tasks
-from tests.judge.small import items, links, planted, split_of
+from tests.judge.small import items, links, planted, split_of, whole
 
 
 def slow_numbers(task: LinkTask, scores_QR: np.ndarray) -> tuple[dict[str, list[float]], list[list[int]]]:
     """One query at a time, by sorting Python lists."""
     numbers: dict[str, list[float]] = {}
     tops = []
-    degree = [int((task.train_LR[:, item].toarray() > 0).sum()) for item in range(len(task.right_ids))]
+    dense_LR = whole(task).toarray()
+    degree = [int((dense_LR[:, item] > 0).sum()) for item in range(len(task.right_ids))]
     for query in range(task.queries):
         known = set(task.known_QR[query].indices.tolist())
         heldout = {int(i) for q, i in zip(task.heldout_query_P, task.heldout_item_P) if q == query}

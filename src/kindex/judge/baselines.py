@@ -21,16 +21,16 @@ Fold = Callable[[np.ndarray], np.ndarray]
 
 def fitted_on(task: LinkTask, seed: int) -> Any:
     """The train links as a CSR matrix (S, R): all, or those of left items drawn at random while they are `LINKS` at most."""
-    if task.train_LR.nnz <= LINKS:
-        return task.train_LR
-    order_L = np.random.default_rng(seed).permutation(task.train_LR.shape[0])
-    links_L = np.cumsum(np.diff(task.train_LR.indptr)[order_L])
-    return task.train_LR[np.sort(order_L[: np.searchsorted(links_L, LINKS, side="right")])]
+    if len(task.train) <= LINKS:
+        return task.train.of(np.arange(task.train.n_left))
+    order_L = np.random.default_rng(seed).permutation(task.train.n_left)
+    links_L = np.cumsum(np.diff(task.train.start_L1)[order_L])
+    return task.train.of(np.sort(order_L[: np.searchsorted(links_L, LINKS, side="right")]))
 
 
 def popularity(task: LinkTask) -> Scorer:
     """Every query gets the candidates with the most train links."""
-    popularity_R = task.popularity_R.astype(np.float32)
+    popularity_R = task.train.popularity_R.astype(np.float32)
     return lambda queries_B: np.tile(popularity_R, (len(queries_B), 1))
 
 
@@ -49,7 +49,7 @@ def cooccurrence(task: LinkTask, fitted_SR: Any) -> Scorer:
     def score(queries_B: np.ndarray) -> np.ndarray:
         scores_BR = np.empty((len(queries_B), unit_SR.shape[1]), np.float32)
         for part in blocks(len(queries_B), max(unit_SR.shape)):
-            asked_RB = task.train_LR[task.query_rows_Q[queries_B[part]]].T.tocsr()
+            asked_RB = task.train.of(task.query_rows_Q[queries_B[part]]).T.tocsr()
             alike_SB = unit_SR @ asked_RB
             # each score is summed over the same products in the same order, whether zeros are left out or not
             if alike_SB.nnz < DENSE * np.prod(alike_SB.shape):
@@ -72,7 +72,7 @@ def svd(task: LinkTask, fitted_SR: Any, dimensions: int, seed: int) -> tuple[Sco
     from scipy.sparse import diags
     from sklearn.utils.extmath import randomized_svd
 
-    root_R = np.sqrt(np.maximum(task.popularity_R, 1)).astype(np.float32)
+    root_R = np.sqrt(np.maximum(task.train.popularity_R, 1)).astype(np.float32)
 
     def normal(links: Any) -> Any:
         root = np.sqrt(np.maximum(np.asarray(links.sum(axis=1)).ravel(), 1)).astype(np.float32)
@@ -82,7 +82,7 @@ def svd(task: LinkTask, fitted_SR: Any, dimensions: int, seed: int) -> tuple[Sco
     right_DR = randomized_svd(normal(fitted_SR), width, n_iter=4, random_state=seed)[2].astype(np.float32)
 
     def fold(rows_N: np.ndarray) -> np.ndarray:
-        return np.asarray(normal(task.train_LR[rows_N]) @ right_DR.T, np.float32)
+        return np.asarray(normal(task.train.of(rows_N)) @ right_DR.T, np.float32)
 
     query_QD, popular_DR = fold(task.query_rows_Q), right_DR * root_R
     return lambda queries_B: query_QD[queries_B] @ popular_DR, fold

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
+import pyarrow as pa
 
 from kindex.core.hubs import CANDIDATES, Offsets
 from kindex.core.nearest import nearest
 from kindex.core.space import Space
 from kindex.core.split import Split, id_fractions
 from kindex.judge.before import Before
+from kindex.judge.linked import occurring
 from kindex.judge.maps import moved, pca_2d, placed_among, thumbnail, tsne_2d, turned_onto
 from kindex.judge.tasks import as_column, rows_in
 from kindex.judge.told import Column, Told
@@ -38,13 +40,13 @@ def well_known(split: Split, ids: Sequence[str]) -> Known:
     The id may be answered as one kind and ask as another: a module is imported and imports.
     """
     texts = as_column(ids)
-    links = split.train.tables.get("links")
     to_N, away_N = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
-    if links is not None:
+    if "links" in split.train.tables:
         whole = texts.combine_chunks()
         for count_N, name in ((to_N, "right"), (away_N, "left")):
-            row_P = rows_in(links[name], whole)
-            count_N += np.bincount(row_P[row_P >= 0], minlength=len(ids))
+            linked, count_V = occurring(split.train.part("links"), name)
+            row_V = rows_in(pa.chunked_array([linked]), whole)
+            count_N[row_V[row_V >= 0]] = count_V[row_V >= 0]
     return Known(to_N, away_N, np.lexsort((id_fractions(texts, "evidence"), -away_N, -to_N)))
 
 

@@ -26,6 +26,7 @@ from kindex.judge.health import health
 from kindex.judge.hubs import judge_hubs
 from kindex.judge.images import judge_reconstruction
 from kindex.judge.intervals import Interval
+from kindex.judge.linked import occurring
 from kindex.judge.links import LinkFindings, judge_links
 from kindex.judge.material import Material, all_finite, finite, pixels_of, stack
 from kindex.judge.measures import corrected, described, headline, recall_curve, rounded
@@ -162,8 +163,10 @@ def _timed(seconds: dict[str, float], part: str) -> Iterator[None]:
 def main_kind(split: Split, spaces: Mapping[str, Space]) -> str:
     """The kind that people can judge: one that labels or descriptions tell of, else what asks most in train links, else
     what has the most vectors."""
-    links, items = split.train.tables.get("links"), split.train.items
-    asks = {} if links is None else {kind: pc.sum(pc.equal(links["left_kind"], kind)).as_py() or 0 for kind in spaces}
+    items, asks = split.train.items, dict[str, int]()
+    if "links" in split.train.tables:
+        kinds, count_K = occurring(split.train.part("links"), "left_kind")
+        asks = dict(zip(kinds.to_pylist(), count_K.tolist(), strict=True))
     known = pc.or_(pc.is_valid(items["label"]), pc.is_valid(items["description"]))
     told = set(items["kind"].filter(known).unique().to_pylist())
     return max(sorted(spaces), key=lambda kind: (kind in told, asks.get(kind, 0), len(spaces[kind].ids)))

@@ -108,7 +108,7 @@ def _values(task: LinkTask, ranks_P: np.ndarray, top_QK: np.ndarray, open_Q: np.
     others_Q = open_Q - links_Q
     wrong_Q = per_query(np.clip(ranks_P - 1 - earlier_P, 0, others_Q[query_P]))
     values["auc"] = np.where(others_Q > 0, 1 - wrong_Q / np.maximum(links_Q * others_Q, 1), 1.0)
-    log_R = np.log2(1 + task.popularity_R)
+    log_R = np.log2(1 + task.train.popularity_R)
     answered_QK = top_QK >= 0
     shown_Q = np.where(answered_QK, log_R[top_QK], 0).sum(1) / np.maximum(answered_QK.sum(1), 1)
     linked_Q = per_query(log_R[task.heldout_item_P]) / links_Q

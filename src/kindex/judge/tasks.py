@@ -8,14 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kindex.core.codes import Codes, coded_batches
 from kindex.core.split import Split, id_fractions
+from kindex.judge.linked import Linked
 
 
 @dataclass(frozen=True)
 class LinkTask:
     """Rank all items of `right_kind` for each query of `left_kind`; its held-out links should come first.
 
-    `train_LR` is a scipy CSR matrix of ones over all left and right items; `known_QR` what may not be answered, because
+    `train` are the links over all left and right items; `known_QR`, a scipy CSR matrix, what may not be answered, because
     train has it or because it is the query itself. Held-out link P is of query `heldout_query_P` to candidate
     `heldout_item_P`; they are sorted by query.
     """
@@ -25,7 +27,7 @@ class LinkTask:
     left_ids: pa.Array
     right_ids: pa.Array
     query_rows_Q: np.ndarray
-    train_LR: Any
+    train: Linked
     known_QR: Any
     heldout_query_P: np.ndarray
     heldout_item_P: np.ndarray
@@ -33,11 +35,6 @@ class LinkTask:
     @property
     def queries(self) -> int:
         return len(self.query_rows_Q)
-
-    @property
-    def popularity_R(self) -> np.ndarray:
-        """Train links of each candidate (R float64)."""
-        return np.asarray(self.train_LR.sum(axis=0), np.float64).ravel()
 
 
 def all_items(split: Split) -> pa.Table:
@@ -77,11 +74,9 @@ def link_tasks(split: Split, sample: int) -> list[LinkTask]:
 
     The queries are chosen by a hash of the left item's id, so that they stay the same as a catalogue grows.
     """
-    links = split.heldout.tables.get("links")
-    if links is None or not links.num_rows:
+    if "links" not in split.heldout.tables or not split.heldout.rows("links"):
         return []
-    pairs = decoded(links.select(["left_kind", "right_kind", "left"])).group_by(["left_kind", "right_kind", "left"])
-    asked = pairs.aggregate([])
+    asked = _asked(split)
     asked = asked.append_column("fraction", pa.array(id_fractions(asked["left"], "evaluate")))
     order = [(name, "ascending") for name in ("fraction", "left", "left_kind", "right_kind")]
     chosen = asked.sort_by(order).slice(0, sample)
@@ -90,29 +85,42 @@ def link_tasks(split: Split, sample: int) -> list[LinkTask]:
     return [_task(split, items, chosen, left_kind, right_kind) for left_kind, right_kind in groups]
 
 
+def _asked(split: Split) -> pa.Table:
+    """The left items of held-out links, once for each pair of kinds: left_kind, right_kind, left."""
+    names = ("left_kind", "right_kind", "left")
+    texts, keys = [Codes() for _ in names], [np.zeros(0, np.int64)]
+    for _, codes in coded_batches(split.heldout.link_batches(names), list(zip(names, texts, strict=True)), at_once=1):
+        left_kind_B, right_kind_B, left_B = (code_B.astype(np.int64) for code_B in codes)
+        keys.append(np.unique(left_kind_B << 48 | right_kind_B << 32 | left_B))
+    key_K = np.unique(np.concatenate(keys))
+    codes = [key_K >> 48, key_K >> 32 & 0xFFFF, key_K & 0xFFFFFFFF]
+    return pa.table({name: of.texts.take(pa.array(code_K)) for name, of, code_K in zip(names, texts, codes, strict=True)})
+
+
 def _task(split: Split, items: pa.Table, chosen: pa.Table, left_kind: str, right_kind: str) -> LinkTask:
     left_ids, right_ids = _ids(items, left_kind), _ids(items, right_kind)
-    train_LR = _matrix(split.train.links, left_kind, right_kind, left_ids, right_ids)
+    kinds = (left_kind, right_kind)
+    train = Linked.read(split.train.part("links"), kinds, left_ids, right_ids)
     queries = chosen.filter(pa.array(_between(chosen, left_kind, right_kind)))["left"].combine_chunks().sort()
     query_rows_Q = rows_in(pa.chunked_array([queries]), left_ids).astype(np.int64)
-    known_QR = train_LR[query_rows_Q]
+    known_QR = train.of(query_rows_Q)
     if left_kind == right_kind:
         from scipy.sparse import identity
 
         # an edge of a graph says the same in both directions, and nothing is its own answer
         own = identity(len(left_ids), np.float32, format="csr")
-        known_QR = (known_QR + train_LR.T.tocsr()[query_rows_Q] + own[query_rows_Q]).tocsr()
-    pairs = _matrix(split.heldout.links, left_kind, right_kind, queries, right_ids).tocoo()
+        known_QR = (known_QR + train.to(query_rows_Q) + own[query_rows_Q]).tocsr()
+    heldout = Linked.read(split.heldout.part("links"), kinds, queries, right_ids)
     return LinkTask(
         left_kind,
         right_kind,
         left_ids,
         right_ids,
         query_rows_Q,
-        train_LR,
+        train,
         known_QR,
-        pairs.row.astype(np.int64),
-        pairs.col.astype(np.int64),
+        np.repeat(np.arange(heldout.n_left), np.diff(heldout.start_L1)),
+        heldout.right_P.astype(np.int64),
     )
 
 
@@ -130,16 +138,3 @@ def _between(links: pa.Table, left_kind: str, right_kind: str) -> np.ndarray:
         rows_in(links[name], pa.array([kind])) for name, kind in (("left_kind", left_kind), ("right_kind", right_kind))
     )
     return np.asarray((left_N == 0) & (right_N == 0))
-
-
-def _matrix(links: pa.Table, left_kind: str, right_kind: str, left_ids: pa.Array, right_ids: pa.Array) -> Any:
-    """The links from one kind to the other, of these ids, as a CSR matrix (L, R) of float32 ones, columns sorted."""
-    from scipy.sparse import csr_matrix
-
-    left_N, right_N = rows_in(links["left"], left_ids), rows_in(links["right"], right_ids)
-    chosen_N = _between(links, left_kind, right_kind) & (left_N >= 0)
-    left_N, right_N = left_N[chosen_N], right_N[chosen_N]
-    matrix = csr_matrix((np.ones(len(left_N), np.float32), (left_N, right_N)), (len(left_ids), len(right_ids)))
-    matrix.sum_duplicates()
-    matrix.data[:] = 1
-    return matrix

@@ -77,7 +77,7 @@ def _lineage(job: Job, split: Split, config: Mapping[str, Any]) -> dict[str, Any
     lineage: dict[str, Any] = {
         "seed": config["seed"],
         "threads": config["threads"],
-        "rows": {name: table.num_rows for name, table in sorted(split.train.tables.items())},
+        "rows": {name: split.train.rows(name) for name in sorted(split.train.tables)},
         "split": _optional(job.layout.out("split", model.catalogue) / "split.json"),
         "versions": {"python": python_version()} | {name: version(name) for name in VERSIONS},
     }
