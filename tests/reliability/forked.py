@@ -99,7 +99,10 @@ def _become(layout: Layout, fault: str, log: IO[bytes], inside: bool) -> None:
     if inside:
         import dvc.stage.run
 
+        from tasks.forkserver import ForkServer
+
         dvc.stage.run._run = _stage_inside
+        ForkServer.start = lambda server: None  # type: ignore[method-assign]  # nobody would ask it
 
 
 def _stage_inside(executable: str | None, command: str, **options: object) -> None:
