@@ -3,6 +3,7 @@
 MLflow is imported inside functions only: import and first connection cost one to four CPU seconds.
 """
 
+import contextlib
 import logging
 import os
 import re
@@ -10,7 +11,6 @@ import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +33,15 @@ QUIET_AND_BOUNDED = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
 }
 """Set before MLflow is imported, each unless the environment says otherwise."""
+
+ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+"""Tables of MLflow's database and their columns that name a place of artifacts."""
 
 UNANSWERED = re.compile(r"API request to (https?://[^/\s]+)\S* failed with exception .*")
 """What MLflow says, at length, of a server that it does not reach."""
@@ -85,6 +94,8 @@ def connect(layout: Layout, seconds: float | None = None) -> Store:
 def prepare(layout: Layout) -> None:
     """Create or migrate this project's SQLite store, once, under a lock; seconds the first time, then nothing.
 
+    In a project that was moved or copied it comes to name the artifacts that lie here.
+
     Two processes that open a fresh database both migrate it, and one dies. It is therefore made beside its place and
     renamed. A server named by `MLFLOW_TRACKING_URI` is its owner's to prepare. Raises `OutsideError`.
     """
@@ -97,9 +108,10 @@ def prepare(layout: Layout) -> None:
         database.parent.mkdir(parents=True, exist_ok=True)
         if database.exists():
             _migrate(database)
+            _relocate(database, _artifacts(layout))
         else:
             _create(database, _artifacts(layout))
-        write_atomic(_marker(layout), version("mlflow").encode())
+        write_atomic(_marker(layout), _settled(layout).encode())
 
 
 def redact(text: str) -> str:
@@ -110,7 +122,7 @@ def redact(text: str) -> str:
     return re.sub(r"(?<=://)[^/\s'\"]*@", "***@", text)
 
 
-@contextmanager
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Drop the warnings of MLflow and what it imports: they are about its own code, and a night's output is for people."""
     with warnings.catch_warnings():
@@ -165,13 +177,28 @@ def _migrate(database: Path) -> None:
         engine.dispose()
 
 
+def _relocate(database: Path, artifacts: Path) -> None:
+    """MLflow keeps absolute addresses of artifacts: let those of the place where the project was before lead here."""
+    with contextlib.closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+        found = connection.execute("SELECT artifact_location FROM experiments WHERE experiment_id = 0").fetchone()
+        former, now = found[0].removesuffix("/0") if found else "", artifacts.as_uri()
+        for table, column in ADDRESSES if former and former != now else ():
+            change = f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?"
+            connection.execute(change, (f"{now}/", len(former) + 2, len(former) + 1, f"{former}/"))
+
+
 def _is_own(layout: Layout) -> bool:
     return address(layout) == f"sqlite:///{_database(layout)}"
 
 
 def _is_ready(layout: Layout) -> bool:
     marker = _marker(layout)
-    return _database(layout).exists() and marker.exists() and marker.read_text() == version("mlflow")
+    return _database(layout).exists() and marker.exists() and marker.read_text() == _settled(layout)
+
+
+def _settled(layout: Layout) -> str:
+    """What the marker says of a store that is ready: for which MLflow, and where."""
+    return f"{version('mlflow')}\n{_artifacts(layout)}\n"
 
 
 def _database(layout: Layout) -> Path:

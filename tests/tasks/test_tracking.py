@@ -1,9 +1,11 @@
 """The outbox told to MLflow: everything arrives, once, however often the telling is killed; and MLflow may be down."""
 
+import contextlib
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -284,6 +286,21 @@ def test_a_teams_server_is_told_the_same(layout: Layout, tmp_path: Path, monkeyp
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
+
+
+def test_a_copied_project_keeps_its_own_artifacts(layout: Layout, tmp_path: Path) -> None:
+    project.put_all(layout, project.make_release(layout))
+    assert tracking.replay(layout).delivered == 3
+    copy = Layout(tmp_path / "a copy, 100%")
+    shutil.copytree(layout.root, copy.root)
+    before = sorted(path.relative_to(layout.root) for path in layout.root.rglob("*"))
+    project.put_model(copy, project.make_release(copy, seed=1), "2026-11-23")
+    assert tracking.replay(copy).delivered == 1
+    assert sorted(path.relative_to(layout.root) for path in layout.root.rglob("*")) == before
+    with contextlib.closing(sqlite3.connect(copy.var / "mlflow" / "mlflow.db")) as database:
+        text = "\n".join(database.iterdump())
+    assert layout.root.as_uri() not in text and copy.root.as_uri() in text
+    assert [version for version, *_ in project.seen_in_mlflow(copy)["versions"]] == [1, 2]
 
 
 def test_an_older_store_is_migrated(layout: Layout) -> None:
